@@ -1,0 +1,1 @@
+"""Registry of sites, stations, sockets and cameras; twin; commands; lockouts."""
