@@ -1,0 +1,1 @@
+"""The wire: contract, topics, codec, MQTT sessions, admission, journal, telemetry stores."""
