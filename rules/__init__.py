@@ -1,0 +1,1 @@
+"""Detection: catalogue, sensor truth, charge sessions, the columnar engine and its runner."""
