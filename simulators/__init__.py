@@ -1,0 +1,1 @@
+"""The other side of the wire: physics, station firmware, fleets and scenarios."""
