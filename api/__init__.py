@@ -1,0 +1,1 @@
+"""Composition root, HTTP, scheduler and command line."""

@@ -1,0 +1,440 @@
+"""The composition root: every part of the backend, made and joined in one place.
+
+``assemble`` reads from top to bottom in the order in which parts need each other and undoes
+it in reverse. ``Backend.run`` is what turns while the process lives.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+from uuid import uuid4
+
+import structlog
+
+from api import stations as stations_in
+from api.database_schema import upgrade
+from api.health import Health
+from api.jobs import Jobs
+from api.lanes import Clock, Lane, Source
+from api.live import LiveHub
+from api.metrics import Metrics
+from api.observer import Observation
+from api.records import SqlRecords
+from api.settings import MiB, Settings
+from api.snapshot import Snapshot, load_snapshot, save_snapshot
+from devices import credentials, registry
+from devices.command_model import CommandRecord
+from devices.commands import CommandBook
+from devices.database import Database
+from devices.errors import DatabaseUnavailable
+from devices.limits import LimitsBook
+from devices.lockouts import LockBook
+from devices.model import Site
+from devices.records import load_limits, load_live_commands, load_lockouts, load_status
+from devices.sitefile import load_site, packaged_site
+from devices.twin import Twins
+from iot import blocks
+from iot.admission import Admission
+from iot.committer import Committer, Work
+from iot.drain import CURSOR as DRAIN_CURSOR
+from iot.drain import Drain
+from iot.embedded_store import EmbeddedOptions, EmbeddedStore
+from iot.frames import SOCKET_CHANNELS, STATION_CHANNELS
+from iot.influx_store import InfluxOptions, InfluxStore, RefusedPoint
+from iot.journal import EntryKind, Journal
+from iot.mqtt import Session
+from iot.outlet import Outlet
+from iot.quarantine import Quarantine, Refused
+from iot.sequence import Sequences
+from iot.store import StoreError, TelemetryStore
+from iot.topics import Channel, every_station
+from rules.engine import Engine, EngineState
+from rules.errors import SnapshotError
+from rules.model import FindingKey, Transition
+from rules.runner import Charge, Record, Runner
+
+log = structlog.get_logger(__name__)
+
+SAFETY: Final = "safety"
+TELEMETRY: Final = "telemetry"
+TICK_S: Final = 0.5
+PROBE_S: Final = 5
+WATCH_S: Final = 2
+PRUNE_S: Final = 3600
+CLOSE_S: Final = 10.0
+SNAPSHOT_CURSOR: Final = "snapshot"
+REPLAY_RECORDS: Final = 256
+STORE_TOPIC: Final = "influxdb"
+
+
+class Link(Source, Protocol):
+    """A lane's source that can also publish and probe (``iot.mqtt.Session``)."""
+
+    on_connected: Callable[[], None]
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        """Hand a message to the connection now; False when there is none."""
+
+    def probe(self) -> None:
+        """Send oneself a message."""
+
+
+MakeLink = Callable[[str, Sequence[str]], Link]
+"""(lane, topic filters) -> its link."""
+
+
+@dataclass(slots=True)
+class Backend:
+    """The assembled backend; ``run`` turns it, the tests and the virtual run step it."""
+
+    settings: Settings
+    clock: Clock
+    sites: list[Site]
+    database: Database
+    journal: Journal
+    quarantine: Quarantine
+    store: TelemetryStore
+    drain: Drain
+    engine: Engine
+    runner: Runner
+    admission: Admission
+    committer: Committer[Record]
+    outlet: Outlet
+    links: dict[str, Link]
+    lanes: dict[str, Lane]
+    observation: Observation
+    metrics: Metrics
+    health: Health
+    live: LiveHub
+    first_token: str | None
+    fresh: set[FindingKey]
+    unfinished: list[CommandRecord]
+    started: bool = False
+
+    def start(self) -> None:
+        """On the first connection act on what a crash left open; on each, tell the limits."""
+        now_ms = self.clock.utc_ms()
+        if not self.started:
+            self.started = True
+            restored = self.runner.commands.restore(self.unfinished, now_ms)
+            self.lanes[SAFETY].submit(self.runner.start(self.fresh, restored, now_ms))
+        self.runner.publish_limits()
+
+    def tick(self) -> None:
+        """What passes with time; called several times a second."""
+        decision = self.runner.tick(self.clock.utc_ms())
+        if decision is not None:
+            self.lanes[SAFETY].submit(decision)
+
+    async def snapshot(self, *, flush: bool = False) -> None:
+        """Capture the state now; write it once everything before it is durable.
+
+        ``flush`` commits what is queued, for when the committer does not run.
+        """
+        engine, sequences = self.engine.state.snapshot(), self.admission.sequences.dump()
+        at_ms = self.clock.utc_ms()
+        durable = asyncio.Event()
+        work: Work[Record] = Work(barrier=True, after=durable.set)
+        self.committer.submit(work)
+        if flush:
+            await self.committer.flush()
+        await durable.wait()
+        state = Snapshot(work.end_lsn, at_ms, engine, sequences)
+        await asyncio.to_thread(self._save, state)
+
+    def _save(self, state: Snapshot) -> None:
+        save_snapshot(self.settings.data_dir / "state.snapshot", state)
+        self.journal.move_cursor(SNAPSHOT_CURSOR, state.lsn)
+        self.journal.trim()
+
+    async def watch(self) -> None:
+        """Ask what cannot report by itself: SQL and the drain."""
+        now_ms = round(self.clock.monotonic_s() * 1000)
+        try:
+            async with asyncio.timeout(WATCH_S * 2), self.database.reading() as connection:
+                await connection.exec_driver_sql("SELECT 1")
+            reachable = self.committer.record_error is None
+        except (DatabaseUnavailable, TimeoutError):
+            reachable = False
+        self.health.sql(reachable=reachable, now_ms=now_ms)
+        lag = self.drain.lag(self.clock.utc_ms())
+        self.health.drain(
+            frames=lag.records,
+            oldest_ms=now_ms - lag.oldest_age_ms if lag.oldest_age_ms else None,
+            journal_share=self.journal.bytes_used / (self.settings.telemetry.spool_mib * MiB),
+        )
+        self.metrics.quarantined(self.quarantine.refused)
+
+    async def prune(self) -> None:
+        """Forget telemetry beyond its retention."""
+        keep_ms = self.settings.telemetry.retention_days * 86_400_000
+        await self.store.prune(self.clock.utc_ms() - keep_ms)
+
+    def probe(self) -> None:
+        """Send each lane its probe."""
+        for link in self.links.values():
+            link.probe()
+
+    async def run(self) -> None:
+        """Turn until cancelled; any part that ends by an error ends the process, visibly."""
+        jobs = Jobs()
+        for job, seconds in (
+            (self.tick, TICK_S),
+            (self.probe, PROBE_S),
+            (self.watch, WATCH_S),
+            (self.snapshot, self.settings.snapshot_s),
+            (self.prune, PRUNE_S),
+        ):
+            jobs.every(seconds, job)
+        await self.watch()
+        committing = asyncio.create_task(self.committer.run(), name="committer")
+        jobs.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for link in self.links.values():
+                    group.create_task(link.run(), name=f"link {link.lane}")
+                for lane in self.lanes.values():
+                    group.create_task(lane.run(), name=f"lane {lane.name}")
+                group.create_task(self.drain.run(), name="drain")
+                group.create_task(_until(committing), name="committer watch")
+        finally:
+            await jobs.stop(CLOSE_S)
+            self.committer.close()
+            _, hanging = await asyncio.wait([committing], timeout=CLOSE_S)
+            for task in hanging:  # SQL is away: what it should have had is not acknowledged
+                task.cancel()
+
+    async def finish(self) -> None:
+        """A clean end: what was submitted is durable, and the state saved.
+
+        Not when something is stuck: then the next start replays from the last snapshot.
+        """
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self.snapshot(flush=True)
+                while await self.drain.pump():
+                    pass
+        except StoreError as error:
+            log.warning("the store is away; the journal keeps what it lacks", error=str(error))
+        except TimeoutError:
+            log.warning("ended without a snapshot; the next start replays the journal")
+
+
+async def _until(task: asyncio.Task[None]) -> None:
+    await asyncio.shield(task)
+
+
+@asynccontextmanager
+async def assemble(
+    settings: Settings, clock: Clock, make_link: MakeLink | None = None
+) -> AsyncIterator[Backend]:
+    """The whole backend, restored to where it stood; left in reverse order.
+
+    ``make_link`` replaces the MQTT sessions, for virtual time.
+    """
+    async with AsyncExitStack() as stack:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        await upgrade(settings.database_url)
+        database = await Database.open(settings.database_url)
+        stack.push_async_callback(database.close)
+        sites, first_token = await _register(settings, database, clock.utc_ms())
+        stations = {
+            station.id: Charge(station.sockets, site.trips_of(station), site.intervals_of(station))
+            for site in sites
+            for station in site.stations
+        }
+
+        metrics = Metrics()
+        live = LiveHub(uuid4().hex[:8], on_drop=metrics.sse_dropped)
+        stack.callback(live.close)
+        observation = Observation(metrics, live)
+        health = Health((SAFETY, TELEMETRY), round(clock.monotonic_s() * 1000))
+        quarantine = Quarantine(settings.data_dir / "quarantine")
+
+        store = await _open_store(settings, quarantine, clock)
+        stack.push_async_callback(store.close)
+        saved = await asyncio.to_thread(load_snapshot, settings.data_dir / "state.snapshot")
+        journal = await asyncio.to_thread(
+            Journal.open,
+            settings.data_dir / "journal",
+            max_bytes=settings.telemetry.spool_mib * MiB,
+            at_least=max(saved.lsn if saved else 0, await store.stored_lsn() or 0),
+        )
+        for cursor in (SNAPSHOT_CURSOR, DRAIN_CURSOR):  # one that does not exist protects nothing
+            journal.cursor(cursor)
+        stack.callback(journal.close)
+        drain = Drain(journal, store)
+
+        admission = Admission(lambda station: _sockets(stations, station))
+        state, replay_from = _resume(saved, admission.sequences)
+        engine = Engine(stations_in.profiles(sites), state)
+        links = _links(settings, clock, make_link)
+        outlet = Outlet(lambda topic, body, keep: links[SAFETY].publish(topic, body, retain=keep))
+        runner = Runner(
+            engine=engine,
+            commands=CommandBook(lambda: uuid4().hex),
+            locks=LockBook(),
+            limits=LimitsBook(),
+            twins=Twins(STATION_CHANNELS, SOCKET_CHANNELS),
+            stations=stations,
+            outlet=outlet,
+            observer=observation,
+            monotonic_s=clock.monotonic_s,
+        )
+        records = SqlRecords(database)
+        unfinished = await _restore(runner, database)
+        replayed = _replay(runner, admission, journal, max(replay_from, journal.oldest_lsn))
+        fresh = await records.replayed(replayed, clock.utc_ms())
+
+        committer = Committer(journal, quarantine, records, retry_on=DatabaseUnavailable)
+        lanes = {
+            name: Lane(
+                link,
+                admission=admission,
+                runner=runner,
+                committer=committer,
+                outlet=outlet,
+                metrics=metrics,
+                health=health,
+                clock=clock,
+            )
+            for name, link in links.items()
+        }
+        backend = Backend(
+            settings=settings,
+            clock=clock,
+            sites=sites,
+            database=database,
+            journal=journal,
+            quarantine=quarantine,
+            store=store,
+            drain=drain,
+            engine=engine,
+            runner=runner,
+            admission=admission,
+            committer=committer,
+            outlet=outlet,
+            links=links,
+            lanes=lanes,
+            observation=observation,
+            metrics=metrics,
+            health=health,
+            live=live,
+            first_token=first_token,
+            fresh=fresh,
+            unfinished=unfinished,
+        )
+        links[SAFETY].on_connected = backend.start
+        stack.push_async_callback(backend.finish)
+        yield backend
+
+
+async def _register(
+    settings: Settings, database: Database, now_ms: int
+) -> tuple[list[Site], str | None]:
+    """Bring the registry up to the site files; with neither files nor sites, the packaged one."""
+    async with database.writing() as connection:
+        for path in settings.site_files:
+            await registry.import_site(connection, stations_in.check(load_site(path), str(path)))
+        sites = await registry.load_sites(connection)
+        if not sites:
+            await registry.import_site(connection, packaged_site())
+            sites = await registry.load_sites(connection)
+        return sites, await credentials.ensure_first(connection, now_ms)
+
+
+async def _open_store(settings: Settings, quarantine: Quarantine, clock: Clock) -> TelemetryStore:
+    telemetry = settings.telemetry
+    if telemetry.kind == "embedded":
+        return await EmbeddedStore.open(
+            settings.data_dir / "telemetry", EmbeddedOptions(memory_limit_mb=telemetry.memory_mib)
+        )
+
+    def keep(refused: Sequence[RefusedPoint]) -> None:
+        at_ms = clock.utc_ms()
+        quarantine.put(
+            [
+                Refused(at_ms, STORE_TOPIC, "refused_by_store", p.reason, p.payload, retained=False)
+                for p in refused
+            ]
+        )
+
+    token = telemetry.token.get_secret_value() if telemetry.token else ""
+    options = InfluxOptions(telemetry.url, token, telemetry.org, telemetry.bucket)
+    return await InfluxStore.open(options, keep)
+
+
+def _links(settings: Settings, clock: Clock, make_link: MakeLink | None) -> dict[str, Link]:
+    filters = {
+        SAFETY: [every_station(c) for c in (Channel.ALARM, Channel.REPLY, Channel.STATUS)],
+        TELEMETRY: [every_station(Channel.TELEMETRY)],
+    }
+
+    def session(lane: str, patterns: Sequence[str]) -> Link:
+        return Session(
+            settings.mqtt, lane, patterns, clock_ms=clock.utc_ms, monotonic_s=clock.monotonic_s
+        )
+
+    make = make_link or session
+    return {lane: make(lane, patterns) for lane, patterns in filters.items()}
+
+
+def _resume(saved: Snapshot | None, sequences: Sequences) -> tuple[EngineState | None, int]:
+    """The engine's state, and the journal position from which it is to be replayed.
+
+    None and 0 without a snapshot, or when another version of us wrote it.
+    """
+    if saved is None:
+        return None, 0
+    try:
+        state = EngineState.from_snapshot(saved.engine)
+        sequences.load(saved.sequences)
+    except (SnapshotError, KeyError, TypeError, ValueError) as error:
+        log.warning("the state is made anew from the journal", error=repr(error))
+        return None, 0
+    return state, saved.lsn
+
+
+def _sockets(stations: dict[str, Charge], station: str) -> int | None:
+    charge = stations.get(station)
+    return None if charge is None else charge.sockets
+
+
+async def _restore(runner: Runner, database: Database) -> list[CommandRecord]:
+    """Fill the books from SQL; the orders that had not ended."""
+    async with database.reading() as connection:
+        runner.locks.restore(await load_lockouts(connection))
+        runner.limits.restore(await load_limits(connection))
+        unfinished = await load_live_commands(connection)
+        for station, status in (await load_status(connection)).items():
+            runner.twins.on_status(station, status)
+    runner.twins.changed()  # what was just read need not be written again
+    for station in runner.stations:
+        desired = runner.limits.current(station)
+        if desired is not None:
+            runner.twins.on_desired(desired)
+    return unfinished
+
+
+def _replay(
+    runner: Runner, admission: Admission, journal: Journal, from_lsn: int
+) -> list[Transition]:
+    """Bring engine, twins and sequence memory from the snapshot to the journal's end."""
+    transitions: list[Transition] = []
+    lsn, count = from_lsn, 0
+    while found := journal.read(lsn, limit=REPLAY_RECORDS):
+        for record in found:
+            try:
+                if record.entry.kind is EntryKind.FRAMES:
+                    admission.remember(blocks.decode(record.entry.payload))
+                transitions += runner.replay(record.entry)
+            except Exception:  # the edge of the replay: no record may keep the watch from starting
+                log.exception("a journal record was not replayed", lsn=record.lsn)
+        lsn, count = found[-1].next_lsn, count + len(found)
+    log.info("state restored", from_lsn=from_lsn, to_lsn=lsn, records=count)
+    return transitions

@@ -1,0 +1,1 @@
+"""The command line ``chargeward``: one module per command, joined in ``main``."""

@@ -1,0 +1,43 @@
+"""``chargeward``: all commands, joined."""
+
+import typer
+
+from api.cli.credentials import app as credentials_app
+from api.cli.db import app as db_app
+from api.cli.demo import demo
+from api.cli.doctor import doctor
+from api.cli.openapi import openapi
+from api.cli.serve import serve
+from api.cli.simulate import simulate
+from api.cli.sites import app as sites_app
+from api.cli.telemetry import app as telemetry_app
+
+app = typer.Typer(
+    name="chargeward",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help=(
+        "Keeps e-bike charging points from burning, and proves that it did.\n\n"
+        "Start with `chargeward demo`: everything on this machine, with simulated stations. "
+        "`chargeward serve` is the real thing, set up by CHARGEWARD_* environment variables; "
+        "`chargeward doctor` says what is missing."
+    ),
+)
+app.command()(demo)
+app.command()(serve)
+app.command()(simulate)
+app.command()(doctor)
+app.command(hidden=True)(openapi)
+app.add_typer(sites_app, name="sites")
+app.add_typer(db_app, name="db")
+app.add_typer(telemetry_app, name="telemetry")
+app.add_typer(credentials_app, name="credentials")
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

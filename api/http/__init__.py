@@ -1,0 +1,1 @@
+"""HTTP: one application over one ``Backend`` port; routes, problems, credentials, live events."""

@@ -1,0 +1,158 @@
+"""What the HTTP side needs of the product: one ``Backend``, implemented in the composition root.
+
+Methods without ``async`` answer from memory and must not wait. The others may ask the database,
+the disk or the telemetry store; when those do not answer they raise
+``devices.errors.DatabaseError`` or ``iot.store.StoreError``.
+A page gives at most ``limit`` rows in the stated order and the cursor that continues after
+them; a ``cursor`` that no list gave out raises ``devices.errors.CursorError``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from alerts.alarms import AlarmFilter, StoredAlarm
+from alerts.findings import FindingFilter, StoredFinding, StoredTransition
+from api.health import Verdict
+from api.live import LiveHub
+from api.metrics import Metrics
+from devices.command_model import CommandRecord
+from devices.lockouts import LockBook, Outcome
+from devices.model import Site
+from devices.orders import Action
+from devices.pages import Page
+from devices.records import CommandFilter
+from devices.twin import Twins
+from iot.quarantine import Refused
+from iot.store import TelemetryStore
+from rules.model import Finding
+from rules.views import SocketView, StationView
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an order is about and who gives it: ``by`` is the verified caller."""
+
+    station: str
+    socket: int | None
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What became of a release; ``findings`` forbid it when it is still dangerous."""
+
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+
+
+class Detection(Protocol):
+    """The present state of detection, from memory; ``rules.engine.Engine`` is one."""
+
+    def active(self, station: str) -> Sequence[Finding]:
+        """Findings that stand now at the station, shadow ones too."""
+        ...
+
+    def socket_view(self, station: str) -> Sequence[SocketView]:
+        """Every socket, from 1."""
+        ...
+
+    def station_view(self, station: str) -> StationView:
+        """The station itself."""
+        ...
+
+
+class Backend(Protocol):
+    """Everything the routes need."""
+
+    @property
+    def live(self) -> LiveHub:
+        """The live stream."""
+        ...
+
+    @property
+    def metrics(self) -> Metrics:
+        """The product's counters."""
+        ...
+
+    @property
+    def twins(self) -> Twins:
+        """What stations last said, and what we want of them."""
+        ...
+
+    @property
+    def locks(self) -> LockBook:
+        """The lockouts in force."""
+        ...
+
+    @property
+    def detection(self) -> Detection:
+        """Findings, sessions and sensor truth, now."""
+        ...
+
+    @property
+    def telemetry(self) -> TelemetryStore:
+        """Where frames rest."""
+        ...
+
+    def sites(self) -> Sequence[Site]:
+        """All sites with their stations, as registered now."""
+        ...
+
+    def now_ms(self) -> int:
+        """UTC milliseconds."""
+        ...
+
+    def monotonic_ms(self) -> int:
+        """Milliseconds of a clock that never jumps; only differences mean anything."""
+        ...
+
+    def verdict(self) -> Verdict:
+        """Health, now."""
+        ...
+
+    async def verify(self, token: str) -> str | None:
+        """The name behind a credential, or None when it is none of ours."""
+        ...
+
+    async def findings(
+        self, where: FindingFilter, cursor: str | None, limit: int
+    ) -> Page[StoredFinding]:
+        """Findings at rest, newest first."""
+        ...
+
+    async def finding(
+        self, finding: int
+    ) -> tuple[StoredFinding, Sequence[StoredTransition]] | None:
+        """One finding by its number, with its recorded steps."""
+        ...
+
+    async def commands(
+        self, where: CommandFilter, cursor: str | None, limit: int
+    ) -> Page[CommandRecord]:
+        """Commands, newest first."""
+        ...
+
+    async def command(self, command: str) -> CommandRecord | None:
+        """One command by its id."""
+        ...
+
+    async def alarms(self, where: AlarmFilter, cursor: str | None, limit: int) -> Page[StoredAlarm]:
+        """The stations' own alarms, newest first."""
+        ...
+
+    async def refused(self, limit: int) -> Sequence[Refused]:
+        """The newest refused messages, newest first."""
+        ...
+
+    async def order(self, action: Action, subject: Subject) -> CommandRecord:
+        """Order a cut, a station cut or an identify; it leaves before any disk wait.
+
+        When the same cut is on its way already, that one.
+        """
+        ...
+
+    async def release(self, subject: Subject) -> Released:
+        """Release the lockouts of exactly this subject, or note the first of two words."""
+        ...

@@ -1,0 +1,173 @@
+"""What Prometheus can ask about the product.
+
+No series per socket or station: the number of series must not grow with the fleet.
+One instance is made at start-up and passed to the stages; there is no global registry.
+"""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from api.health import Verdict
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+
+_BATCH: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+_TURN_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5)
+_REACTION_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 3, 10)
+_HTTP_S: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2)
+
+
+class Metrics:
+    """The product's counters; every method is O(1) and safe in the hot path."""
+
+    def __init__(self) -> None:
+        """All series start at zero in a registry of their own."""
+        self._registry = registry = CollectorRegistry(auto_describe=True)
+        self._accepted = Counter(
+            "chargeward_frames_accepted", "Frames and facts accepted", ["lane"], registry=registry
+        )
+        self._refused = Counter(
+            "chargeward_frames_refused",
+            "Messages refused and put into quarantine",
+            ["lane", "reason"],
+            registry=registry,
+        )
+        self._duplicates = Counter(
+            "chargeward_frames_duplicate",
+            "Messages seen before, by (station, boot, seq)",
+            ["lane"],
+            registry=registry,
+        )
+        self._late = Counter(
+            "chargeward_frames_late",
+            "Frames older than one already judged: stored, but they raise and clear nothing",
+            registry=registry,
+        )
+        self._batch = Histogram(
+            "chargeward_batch_frames",
+            "Messages in one natural batch",
+            ["lane"],
+            buckets=_BATCH,
+            registry=registry,
+        )
+        self._turn = Histogram(
+            "chargeward_turn_seconds",
+            "One turn: admitted batch to published cuts",
+            buckets=_TURN_S,
+            registry=registry,
+        )
+        self._reaction = Histogram(
+            "chargeward_cut_reaction_seconds",
+            "Arrival of the hot frame to the published cut",
+            buckets=_REACTION_S,
+            registry=registry,
+        )
+        self._commands = Counter(
+            "chargeward_commands",
+            "Commands by what became of them",
+            ["action", "outcome"],
+            registry=registry,
+        )
+        self._findings = Counter(
+            "chargeward_findings", "Transitions of findings", ["rule", "change"], registry=registry
+        )
+        self._quarantined = Gauge(
+            "chargeward_quarantine_messages", "Refused messages kept", registry=registry
+        )
+        self._sse_clients = Gauge(
+            "chargeward_sse_clients", "Listeners of live events", registry=registry
+        )
+        self._sse_dropped = Counter(
+            "chargeward_sse_clients_dropped",
+            "Listeners dropped because they were too slow",
+            registry=registry,
+        )
+        self._ready = Gauge("chargeward_ready", "1 when /readyz is green", registry=registry)
+        self._lane_age = Gauge(
+            "chargeward_lane_age_seconds",
+            "Age of the last processed message",
+            ["lane"],
+            registry=registry,
+        )
+        self._drain_frames = Gauge(
+            "chargeward_drain_lag_frames", "Frames that wait for the store", registry=registry
+        )
+        self._drain_age = Gauge(
+            "chargeward_drain_lag_seconds", "Age of the oldest frame that waits", registry=registry
+        )
+        self._http = Counter(
+            "chargeward_http_requests",
+            "HTTP answers by route template",
+            ["method", "route", "status"],
+            registry=registry,
+        )
+        self._http_time = Histogram(
+            "chargeward_http_request_seconds",
+            "Time to the first byte of the answer",
+            buckets=_HTTP_S,
+            registry=registry,
+        )
+
+    def accepted(self, lane: str, messages: int) -> None:
+        """``messages`` of one batch passed admission."""
+        self._accepted.labels(lane).inc(messages)
+
+    def refused(self, lane: str, reason: str) -> None:
+        """One message was refused; ``reason`` is a member of an enum, never free text."""
+        self._refused.labels(lane, reason).inc()
+
+    def duplicates(self, lane: str, messages: int) -> None:
+        """``messages`` had been seen before."""
+        self._duplicates.labels(lane).inc(messages)
+
+    def late(self, frames: int) -> None:
+        """``frames`` came after newer ones of their station."""
+        self._late.inc(frames)
+
+    def batch(self, lane: str, messages: int) -> None:
+        """One natural batch held ``messages``."""
+        self._batch.labels(lane).observe(messages)
+
+    def turn(self, seconds: float) -> None:
+        """One turn of the rules took ``seconds``."""
+        self._turn.observe(seconds)
+
+    def cut_reaction(self, seconds: float) -> None:
+        """From the arrival of the frame to the published cut."""
+        self._reaction.observe(seconds)
+
+    def command(self, action: str, outcome: str) -> None:
+        """A command reached ``outcome`` (a member of its state enum)."""
+        self._commands.labels(action, outcome).inc()
+
+    def finding(self, rule: str, change: str) -> None:
+        """A finding of ``rule`` was raised, updated or cleared."""
+        self._findings.labels(rule, change).inc()
+
+    def quarantined(self, kept: int) -> None:
+        """How many refused messages are kept now."""
+        self._quarantined.set(kept)
+
+    def sse_clients(self, listening: int) -> None:
+        """How many listeners the live stream has now."""
+        self._sse_clients.set(listening)
+
+    def sse_dropped(self) -> None:
+        """A listener was dropped because it did not read fast enough."""
+        self._sse_dropped.inc()
+
+    def http(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One HTTP answer; ``route`` is the template, never the path a client sent."""
+        self._http.labels(method, route, str(status)).inc()
+        self._http_time.observe(seconds)
+
+    def render(self, verdict: Verdict) -> bytes:
+        """The text exposition, with health as of ``verdict``."""
+        self._ready.set(1 if verdict.ready else 0)
+        for lane in verdict.lanes:
+            self._lane_age.labels(lane.lane).set(lane.age_ms / 1000)
+        self._drain_frames.set(verdict.drain_frames)
+        self._drain_age.set(verdict.drain_age_ms / 1000)
+        return generate_latest(self._registry)

@@ -1,0 +1,1 @@
+"""The history of the SQL schema (Alembic); ``api.database_schema`` runs it."""

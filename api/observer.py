@@ -1,0 +1,85 @@
+"""What happened, told to those who watch: metrics, the live stream, and whoever else asks."""
+
+from collections.abc import Callable
+from typing import Final
+
+from api.live import LiveHub
+from api.metrics import Metrics
+from devices.command_model import CommandRecord, Send
+from rules.model import Transition
+
+FINDING: Final = "finding"
+COMMAND: Final = "command"
+LOCKOUTS: Final = "lockouts"
+
+
+class Observation:
+    """Implements ``rules.runner.Observer``; nothing here waits or raises."""
+
+    def __init__(self, metrics: Metrics, live: LiveHub) -> None:
+        """Extra listeners may be appended to the two lists."""
+        self._metrics = metrics
+        self._live = live
+        self.on_transition: list[Callable[[Transition], None]] = []
+        self.on_cut: list[Callable[[Send, float | None], None]] = []
+        self.on_command: list[Callable[[CommandRecord], None]] = []
+
+    def transition(self, transition: Transition) -> None:
+        """A finding was raised, updated or cleared."""
+        finding, key = transition.finding, transition.finding.key
+        self._metrics.finding(key.rule, transition.change.value)
+        self._live.publish(
+            FINDING,
+            {
+                "change": transition.change.value,
+                "station": key.station,
+                "socket": key.socket,
+                "rule": key.rule,
+                "tier": key.tier,
+                "family": finding.family.value,
+                "severity": finding.severity.value,
+                "reason": finding.reason,
+                "evidence": finding.evidence,
+                "at_ms": transition.at_ms,
+            },
+        )
+        self._live.touch(key.station)
+        for listener in self.on_transition:
+            listener(transition)
+
+    def command(self, record: CommandRecord) -> None:
+        """An order took another state."""
+        if record.state.ended:
+            self._metrics.command(record.action.value, record.state.value)
+        self._live.publish(
+            COMMAND,
+            {
+                "id": record.id,
+                "station": record.station,
+                "socket": record.socket,
+                "action": record.action.value,
+                "state": record.state.value,
+                "rule": record.rule,
+                "by": record.by,
+                "proof_w": record.proof_w,
+            },
+        )
+        self._live.touch(record.station)
+        for listener in self.on_command:
+            listener(record)
+
+    def cut(self, send: Send, reaction_s: float | None) -> None:
+        """A cut was published."""
+        if reaction_s is not None:
+            self._metrics.cut_reaction(reaction_s)
+        for listener in self.on_cut:
+            listener(send, reaction_s)
+
+    def lockouts(self, station: str) -> None:
+        """Lockouts of the station changed."""
+        self._live.publish(LOCKOUTS, {"station": station})
+        self._live.touch(station)
+
+    def station(self, station: str) -> None:
+        """Anything of the station changed."""
+        self._live.touch(station)

@@ -1,0 +1,87 @@
+"""Settings of the whole product: one section per room, read once, unknown names refused.
+
+Environment variables are ``CHARGEWARD_`` + section + ``__`` + field, for example
+``CHARGEWARD_MQTT__HOST``. No file is read: ``.env`` belongs to docker compose.
+"""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from iot.mqtt import MqttSettings
+
+MiB = 1024 * 1024
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class DatabaseSettings(_Section):
+    """Where what people act on is kept; empty = SQLite in the data directory."""
+
+    url: str | None = Field(
+        default=None, pattern=r"^(sqlite(\+aiosqlite)?|postgresql(\+asyncpg)?)://"
+    )
+
+
+class TelemetrySettings(_Section):
+    """Where readings are kept: embedded in the data directory, or InfluxDB 2 by URL."""
+
+    kind: Literal["embedded", "influx"] = "embedded"
+    url: str = Field(default="http://127.0.0.1:8086", pattern=r"^https?://")
+    token: SecretStr | None = None
+    org: str = "chargeward"
+    bucket: str = "telemetry"
+    retention_days: int = Field(default=400, ge=1, le=3660)
+    spool_mib: int = Field(default=2048, ge=64, le=1_000_000)
+    memory_mib: int = Field(default=256, ge=64, le=65_536)
+
+    @model_validator(mode="after")
+    def _token_for_influx(self) -> Self:
+        if self.kind == "influx" and (self.token is None or not self.token.get_secret_value()):
+            msg = "kind influx needs a token (CHARGEWARD_TELEMETRY__TOKEN)"
+            raise ValueError(msg)
+        return self
+
+
+class ApiSettings(_Section):
+    """The HTTP side."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    open_reads: bool = False
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CHARGEWARD_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        nested_model_default_partial_update=True,
+    )
+
+    data_dir: Path = Path("var")
+    sites: str = Field(default="", description="site files, separated by commas")
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    snapshot_s: float = Field(default=30.0, ge=1, le=3600)
+    mqtt: MqttSettings = MqttSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    api: ApiSettings = ApiSettings()
+
+    @property
+    def database_url(self) -> str:
+        """The SQL database's URL."""
+        default = f"sqlite+aiosqlite:///{(self.data_dir / 'chargeward.db').absolute()}"
+        return self.database.url or default
+
+    @property
+    def site_files(self) -> list[Path]:
+        """The site files named in ``sites``."""
+        return [Path(part.strip()) for part in self.sites.split(",") if part.strip()]
