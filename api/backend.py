@@ -24,7 +24,7 @@ from devices.records import CommandFilter
 from devices.twin import Twins
 from iot.quarantine import Refused
 from iot.store import TelemetryStore
-from rules.runner import Decision
+from rules.decisions import Decision
 
 COMMIT_WAIT_S: Final = 5.0
 """An answer waits this long for its record; the order itself has left before."""

@@ -50,10 +50,12 @@ from iot.quarantine import Quarantine, Refused
 from iot.sequence import Sequences
 from iot.store import StoreError, TelemetryStore
 from iot.topics import Channel, every_station
+from rules.actuation import Actuation
+from rules.decisions import Charge, Record
 from rules.engine import Engine, EngineState
 from rules.errors import SnapshotError
 from rules.model import FindingKey, Transition
-from rules.runner import Charge, Record, Runner
+from rules.runner import Runner
 
 log = structlog.get_logger(__name__)
 
@@ -121,9 +123,9 @@ class Backend:
         now_ms = self.clock.utc_ms()
         if not self.started:
             self.started = True
-            restored = self.runner.commands.restore(self.unfinished, now_ms)
+            restored = self.runner.actuation.commands.restore(self.unfinished, now_ms)
             self.lanes[SAFETY].submit(self.runner.start(self.fresh, restored, now_ms))
-        self.runner.publish_limits()
+        self.runner.actuation.publish_limits()
 
     def tick(self) -> None:
         """What passes with time; called several times a second."""
@@ -275,17 +277,18 @@ async def assemble(
         engine = Engine(stations_in.profiles(sites), state)
         links = _links(settings, clock, make_link)
         outlet = Outlet(lambda topic, body, keep: links[SAFETY].publish(topic, body, retain=keep))
-        runner = Runner(
-            engine=engine,
+        twins = Twins(STATION_CHANNELS, SOCKET_CHANNELS)
+        actuation = Actuation(
             commands=CommandBook(lambda: uuid4().hex),
             locks=LockBook(),
             limits=LimitsBook(),
-            twins=Twins(STATION_CHANNELS, SOCKET_CHANNELS),
+            twins=twins,
             stations=stations,
             outlet=outlet,
             observer=observation,
             monotonic_s=clock.monotonic_s,
         )
+        runner = Runner(engine=engine, actuation=actuation, twins=twins, observer=observation)
         records = SqlRecords(database)
         unfinished = await _restore(runner, database)
         replayed = _replay(runner, admission, journal, max(replay_from, journal.oldest_lsn))
@@ -409,13 +412,13 @@ async def _restore(runner: Runner, database: Database) -> list[CommandRecord]:
     """Fill the books from SQL; the orders that had not ended."""
     async with database.reading() as connection:
         runner.locks.restore(await load_lockouts(connection))
-        runner.limits.restore(await load_limits(connection))
+        runner.actuation.limits.restore(await load_limits(connection))
         unfinished = await load_live_commands(connection)
         for station, status in (await load_status(connection)).items():
             runner.twins.on_status(station, status)
     runner.twins.changed()  # what was just read need not be written again
-    for station in runner.stations:
-        desired = runner.limits.current(station)
+    for station in runner.actuation.stations:
+        desired = runner.actuation.limits.current(station)
         if desired is not None:
             runner.twins.on_desired(desired)
     return unfinished

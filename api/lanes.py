@@ -20,7 +20,8 @@ from iot.mqtt import Delivery
 from iot.outlet import Outlet
 from iot.quarantine import Refused
 from iot.segments import EntryKind
-from rules.runner import Decision, Record, Runner
+from rules.decisions import Decision, Record
+from rules.runner import Runner
 
 log = structlog.get_logger(__name__)
 
@@ -180,7 +181,7 @@ def _parts(admitted: Admitted) -> Iterable[Admitted]:
 
 
 def _done(broken: Decision) -> Decision:
-    """What a broken turn had done: findings raised, orders sent, locks made are recorded.
+    """What a broken turn had found stays found, and is recorded.
 
     What is owed to its messages is not: they are taken again, or go into quarantine.
     """

@@ -6,8 +6,8 @@ from alerts.alarms import AlarmKey, StationAlarm, save_alarms
 from alerts.findings import save_transitions
 from devices.database import Database
 from devices.records import save_commands, save_limits, save_lockouts, save_status
+from rules.decisions import ReceivedAlarm, Record
 from rules.model import FindingKey, Transition
-from rules.runner import ReceivedAlarm, Record
 
 
 class SqlRecords:

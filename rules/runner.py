@@ -1,32 +1,28 @@
 """The runner: one turn from admitted messages to published cuts and what must be written down.
 
-The only impure module of this room, and only through what it is given: it hands cuts to the
-outlet in the same turn in which a finding is raised, before any disk or network wait, and
-returns the rest (journal entries, records, receipts) for the committer.
+With ``actuation`` the only impure part of this room, and only through what it is given: cuts are
+handed to the outlet in the same turn in which a finding is raised, before any disk or network
+wait, and the rest (journal entries, records, receipts) is returned for the committer.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from devices.command_model import CUTS, CommandRecord, Failed, Origin, Send, State
-from devices.commands import CommandBook
-from devices.limits import Desired, LimitsBook
-from devices.lockouts import Kind, LockBook, Lockout, Outcome
-from devices.orders import Action, Intervals, Trips
+from devices.command_model import CommandRecord, Failed, Send
+from devices.lockouts import LockBook, Outcome
+from devices.orders import Action
 from devices.twin import ReportedStatus, Twins
 from iot import blocks
 from iot.admission import Admitted, FromStation, alarm_event_ms
 from iot.contract import Alarm, Reply, Status
 from iot.frames import FrameBatch
-from iot.outlet import Outlet
 from iot.segments import Entry, EntryKind
+from rules.actuation import Actuation
+from rules.decisions import Decision, Observer, ReceivedAlarm, Record
 from rules.engine import Engine
 from rules.facts import FactsAt, dump_facts, load_facts
 from rules.model import (
-    Act,
     AlarmFact,
     Change,
     CutFailedFact,
@@ -34,120 +30,29 @@ from rules.model import (
     Finding,
     FindingKey,
     LinkFact,
-    LockFact,
     RefusedFact,
     ReleaseFact,
     Transition,
 )
 
-_CUT_ACTS: Final = frozenset({Act.CUT_SOCKET, Act.CUT_STATION})
-IDLE_W: Final = 5.0
-"""Below this a socket has no load, so locking it interrupts nobody."""
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """What the runner must know of a registered station."""
-
-    sockets: int
-    trips: Trips
-    intervals: Intervals
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedAlarm:
-    """A station's alarm as it is written down."""
-
-    station: str
-    alarm: Alarm
-    event_ms: int
-    received_ms: int
-
-
-@dataclass(slots=True)
-class Record:
-    """What one turn decided that people act on; committed in one SQL transaction."""
-
-    at_ms: int
-    transitions: list[Transition] = field(default_factory=list)
-    alarms: list[ReceivedAlarm] = field(default_factory=list)
-    commands: list[CommandRecord] = field(default_factory=list)
-    lockouts: list[Lockout] = field(default_factory=list)
-    limits: list[Desired] = field(default_factory=list)
-    statuses: list[tuple[str, ReportedStatus]] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to write."""
-        return any(
-            (
-                self.transitions,
-                self.alarms,
-                self.commands,
-                self.lockouts,
-                self.limits,
-                self.statuses,
-            )
-        )
-
-
-@dataclass(slots=True)
-class Decision:
-    """What a turn leaves to be done: journal entries in order, the record, receipts after it."""
-
-    record: Record
-    entries: list[Entry] = field(default_factory=list)
-    receipts: list[tuple[str, str]] = field(default_factory=list)  # station, alarm id
-
-
-class Observer(Protocol):
-    """Who is told what happened, for metrics and the live stream; must not raise or wait."""
-
-    def transition(self, transition: Transition) -> None:
-        """A finding was raised, updated or cleared."""
-
-    def command(self, record: CommandRecord) -> None:
-        """An order took another state."""
-
-    def cut(self, send: Send, reaction_s: float | None) -> None:
-        """A cut was published, ``reaction_s`` seconds after its frame arrived."""
-
-    def lockouts(self, station: str) -> None:
-        """Lockouts of the station changed."""
-
-    def station(self, station: str) -> None:
-        """Anything of the station changed."""
-
 
 class Runner:
-    """Owns detection, orders, locks and twins of the stations of this process."""
+    """Detection, actuation and the twins of the stations of this process, turn by turn."""
 
-    def __init__(  # noqa: PLR0913 - the composition root names each part
-        self,
-        *,
-        engine: Engine,
-        commands: CommandBook,
-        locks: LockBook,
-        limits: LimitsBook,
-        twins: Twins,
-        stations: Mapping[str, Charge],
-        outlet: Outlet,
-        observer: Observer,
-        monotonic_s: Callable[[], float],
+    def __init__(
+        self, *, engine: Engine, actuation: Actuation, twins: Twins, observer: Observer
     ) -> None:
-        """``monotonic_s`` measures reactions; all decisions use the ``now_ms`` they are given."""
+        """``actuation`` must keep the same twins."""
         self.engine = engine
-        self.commands = commands
-        self.locks = locks
-        self.limits = limits
+        self.actuation = actuation
         self.twins = twins
-        self.stations = stations
-        self._outlet = outlet
         self._observer = observer
-        self._monotonic_s = monotonic_s
-        # Start blocks that wait for an idle socket, by what their lock is known by.
-        self._blocks: dict[tuple[str, int, str], Finding] = {}
-        self._told_locks: dict[str, tuple[int, ...]] = {}
         self._began_ms: int | None = None  # since when silence counts
+
+    @property
+    def locks(self) -> LockBook:
+        """The lockouts in force."""
+        return self.actuation.locks
 
     def turn(self, admitted: Admitted, now_ms: int, decision: Decision | None = None) -> Decision:
         """Evaluate what was admitted; cuts are out when this returns.
@@ -164,7 +69,7 @@ class Runner:
                 self._step(decision, admitted.frames, (), now_ms, arrived)
                 self._measure(decision, admitted.frames, now_ms)
             for reply in admitted.replies:
-                self._reply(reply, now_ms)
+                self._answered(reply, now_ms)
         finally:
             self._finish(decision)
         return decision
@@ -179,11 +84,11 @@ class Runner:
             ticked = FactsAt(now_ms, (), self._began_ms)
             decision.entries.append(Entry(EntryKind.FACTS, dump_facts(ticked)))
             self._apply(decision, transitions, now_ms, {})
-        for event in self.commands.tick(now_ms):
+        for event in self.actuation.commands.tick(now_ms):
             if isinstance(event, Failed):
                 self._cut_failed(decision, event, now_ms)
             else:
-                self._send(event, now_ms, None)
+                self.actuation.send(event, now_ms)
         self._finish(decision)
         return decision if decision.entries or decision.record else None
 
@@ -204,38 +109,9 @@ class Runner:
 
         """
         decision = Decision(Record(now_ms))
-        sends = self.commands.order(
-            action,
-            station,
-            socket,
-            reason=reason,
-            rule=None,
-            origin=Origin.PERSON,
-            by=by,
-            now_ms=now_ms,
-            lock=action in CUTS,
-        )
-        for send in sends:
-            self._send(send, now_ms, None)
-        if action in CUTS:
-            self.locks.add(
-                station,
-                socket,
-                kind=Kind.LATCHED,
-                rule="person",
-                reason=reason,
-                fire=False,
-                now_ms=now_ms,
-            )
-            self._sync(decision, station, now_ms)
-        wanted = sends[0].command_id if sends else None
-        found = next(
-            r
-            for r in self.commands.live()
-            if r.id == wanted
-            or (wanted is None and (r.station, r.socket, r.action) == (station, socket, action))
-        )
-        return self._finish(decision), found
+        ordered = self.actuation.order(action, station, socket, reason=reason, by=by, now_ms=now_ms)
+        self._sync(decision, station, now_ms)
+        return self._finish(decision), ordered
 
     def release(
         self, station: str, socket: int | None, *, by: str, reason: str, now_ms: int
@@ -243,25 +119,17 @@ class Runner:
         """A person releases a lockout; the findings are those that forbid it."""
         decision = Decision(Record(now_ms))
         dangers = self.engine.blocks_release(station, socket)
-        outcome = self.locks.release(
+        outcome = self.actuation.locks.release(
             station, socket, by=by, reason=reason, dangerous=bool(dangers), now_ms=now_ms
         )
         if outcome.released:
             self._sync(decision, station, now_ms)
-            self._step(decision, None, (ReleaseFact(station, socket, now_ms),), now_ms, {})
-            for send in self.commands.order(
-                Action.RELEASE,
-                station,
-                socket,
-                reason=reason,
-                rule=None,
-                origin=Origin.PERSON,
-                by=by,
-                now_ms=now_ms,
-                lock=False,
-            ):
-                self._send(send, now_ms, None)
             self._observer.lockouts(station)
+            self._step(decision, None, (ReleaseFact(station, socket, now_ms),), now_ms, {})
+            # After the limits document: a station that hears of the release has it by then.
+            self.actuation.order(
+                Action.RELEASE, station, socket, reason=reason, by=by, now_ms=now_ms
+            )
         return self._finish(decision), outcome, dangers
 
     def replay(self, entry: Entry) -> list[Transition]:
@@ -281,22 +149,15 @@ class Runner:
         """After a replay: act on findings nobody has acted on, resume orders, publish limits.
 
         ``fresh`` are findings that the replay raised and SQL did not have: the crash came
-        between their cut and their record, so whether the cut left is unknown. So it is when
-        a latched finding lacks the lock that was made with its cut: then the process that
-        found it fresh ended before it had a connection.
+        between their cut and their record, so whether the cut left is unknown.
         """
         decision = Decision(Record(now_ms))
         self._begin(now_ms)
         unacted = set(fresh)
         for send in restored:
-            self._send(send, now_ms, None)
-        for station in self.stations:
-            for finding in self.engine.active(station):
-                if finding.key in unacted or not self._has_its_lock(finding):
-                    self._act(decision, finding, now_ms, None)
-                elif finding.act is Act.BLOCK_START:
-                    self._block(finding)
-            self._lift_orphans(station, now_ms)
+            self.actuation.send(send, now_ms)
+        for station in self.actuation.stations:
+            self.actuation.resume(station, self.engine.active(station), unacted, now_ms)
             self._sync(decision, station, now_ms)
         return self._finish(decision)
 
@@ -304,31 +165,6 @@ class Runner:
         """Silence counts from now on; each tick is journaled with it, so a replay agrees."""
         self._began_ms = now_ms
         self.engine.begin(now_ms)
-
-    def _has_its_lock(self, finding: Finding) -> bool:
-        """Whether its cut was acted on, as the lock tells; so is what makes no lock."""
-        if not finding.latched or finding.act not in _CUT_ACTS:
-            return True
-        locks = self.locks.active(finding.key.station, _lock_socket(finding))
-        return any(lock.rule == finding.key.rule for lock in locks)
-
-    def _block(self, finding: Finding) -> None:
-        key = finding.key
-        if key.socket is not None:
-            self._blocks[key.station, key.socket, key.rule] = finding
-
-    def _lift_orphans(self, station: str, now_ms: int) -> None:
-        """Temporary locks whose finding ended unrecorded."""
-        for lock in self.locks.of_station(station):
-            if lock.socket is None or (station, lock.socket, lock.rule) not in self._blocks:
-                self.locks.lift(station, lock.socket, lock.rule, now_ms)
-
-    def publish_limits(self) -> None:
-        """Publish every limits document again, as after each connect to the broker."""
-        for station in self.stations:
-            desired = self.limits.current(station)
-            if desired is not None:
-                self._outlet.limits(station, desired)
 
     def _facts(self, admitted: Admitted, decision: Decision) -> list[Fact]:
         facts: list[Fact] = [self._alarm(alarm, decision) for alarm in admitted.alarms]
@@ -372,19 +208,15 @@ class Runner:
                 received_ms=received_ms,
             ),
         )
-        newer = self.limits.on_reported(came.station, status.limits_version, received_ms)
-        current = self.limits.current(came.station)
-        if newer is not None:
-            self.twins.on_desired(newer)
-            self._outlet.limits(came.station, newer)
-        elif status.online and current is not None and status.limits_version < current.version:
-            # It may never have got the retained document, and with it a lock.
-            self._outlet.limits(came.station, current)
+        self.actuation.reported(
+            came.station, status.limits_version, received_ms, online=status.online
+        )
         self._observer.station(came.station)
         return LinkFact(came.station, status.online, received_ms)
 
-    def _reply(self, came: FromStation[Reply], now_ms: int) -> None:
-        self.commands.on_reply(came.body.id, came.body.result, came.body.detail, now_ms)
+    def _answered(self, came: FromStation[Reply], now_ms: int) -> None:
+        reply = came.body
+        self.actuation.commands.on_reply(reply.id, reply.result, reply.detail, now_ms)
 
     def _step(
         self,
@@ -416,64 +248,13 @@ class Runner:
         for transition in transitions:
             finding = transition.finding
             if transition.change is Change.RAISED:
-                self._act(decision, finding, now_ms, arrived.get(finding.key.station))
+                self.actuation.act(finding, now_ms, arrived.get(finding.key.station))
             elif transition.change is Change.CLEARED:
-                self._lift(finding, now_ms)
+                self.actuation.lift(finding, now_ms)
             touched.add(finding.key.station)
             self._observer.transition(transition)
         for station in touched:
             self._sync(decision, station, now_ms)
-
-    def _act(
-        self, decision: Decision, finding: Finding, now_ms: int, arrived_s: float | None
-    ) -> None:
-        if finding.shadow or finding.act is Act.NONE:
-            return
-        key = finding.key
-        if finding.act is Act.BLOCK_START:
-            self._block(finding)
-            return
-        whole = finding.act is Act.CUT_STATION
-        if key.socket is None and not whole:
-            return
-        socket = _lock_socket(finding)
-        trigger_ms = None if arrived_s is None else decision.record.at_ms
-        for send in self.commands.order(
-            Action.CUT_STATION if whole else Action.CUT,
-            key.station,
-            socket,
-            reason=f"{key.rule} {finding.reason}",
-            rule=key.rule,
-            origin=Origin.RULE,
-            by=None,
-            now_ms=now_ms,
-            lock=finding.latched,
-            trigger_received_ms=trigger_ms,
-        ):
-            self._send(send, now_ms, arrived_s)
-        if finding.latched:
-            self.locks.add(
-                key.station,
-                socket,
-                kind=Kind.LATCHED,
-                rule=key.rule,
-                reason=finding.reason,
-                fire=finding.fire,
-                now_ms=now_ms,
-            )
-
-    def _lift(self, finding: Finding, now_ms: int) -> None:
-        key = finding.key
-        if key.socket is not None:
-            self._blocks.pop((key.station, key.socket, key.rule), None)
-            self.locks.lift(key.station, key.socket, key.rule, now_ms)
-
-    def _send(self, send: Send, now_ms: int, arrived_s: float | None) -> None:
-        if self._outlet.order(send):
-            self.commands.on_published(send.command_id, now_ms)
-        if send.action in CUTS:
-            reaction = None if arrived_s is None else self._monotonic_s() - arrived_s
-            self._observer.cut(send, reaction)
 
     def _cut_failed(self, decision: Decision, failed: Failed, now_ms: int) -> None:
         fact = CutFailedFact(
@@ -487,53 +268,10 @@ class Runner:
         self._sync(decision, failed.station, now_ms)
 
     def _measure(self, decision: Decision, frames: FrameBatch, now_ms: int) -> None:
-        """Look for proof: every live frame of stations with a cut under way, else the newest."""
-        rows = np.flatnonzero(frames.live).tolist()
-        last = {frames.station[row]: row for row in rows}
-        waiting = {
-            r.station for r in self.commands.live() if r.action in CUTS and r.station in last
-        }
-        power, relay = frames.channel("power_w"), frames.channel("relay")
-        for row in rows:
-            station: str = frames.station[row]
-            if station not in waiting and last[station] != row:
-                continue
-            count = int(frames.sockets[row])
-            proven = self.commands.on_measured(
-                station,
-                boot=int(frames.boot[row]),
-                seq=int(frames.seq[row]),
-                received_ms=int(frames.received_ms[row]),
-                powers=power[row, :count],
-                relays=relay[row, :count],
-                now_ms=now_ms,
-            )
-            if proven:
-                self._sync(decision, station, now_ms)
-        for station in last:
+        for station in self.actuation.measure(frames, now_ms):
+            self._sync(decision, station, now_ms)
+        for station in set(frames.station[frames.live].tolist()):
             self._observer.station(station)
-        self._block_idle(decision, frames, last, now_ms)
-
-    def _block_idle(
-        self, decision: Decision, frames: FrameBatch, last: Mapping[str, int], now_ms: int
-    ) -> None:
-        """A start block locks a socket only while that interrupts no charge."""
-        power = frames.channel("power_w")
-        for (station, socket, _), finding in list(self._blocks.items()):
-            row = last.get(station)
-            # A station may report fewer sockets than are registered: then nothing is known.
-            if row is None or socket > frames.width or not power[row, socket - 1] < IDLE_W:
-                continue
-            if self.locks.add(
-                station,
-                socket,
-                kind=Kind.TEMPORARY,
-                rule=finding.key.rule,
-                reason=finding.reason,
-                fire=False,
-                now_ms=now_ms,
-            ):
-                self._sync(decision, station, now_ms)
 
     def _note_last(self, frames: FrameBatch) -> None:
         live = np.flatnonzero(frames.live).tolist()
@@ -550,41 +288,15 @@ class Runner:
             )
 
     def _sync(self, decision: Decision, station: str, now_ms: int) -> None:
-        """Make the limits document and the engine agree with the lock book."""
-        charge = self.stations.get(station)
-        if charge is None:
-            return
-        locked = self.locks.locked_sockets(station, charge.sockets)
-        desired = self.limits.desire(station, charge.trips, charge.intervals, locked, now_ms)
-        if desired is not None:
-            self.twins.on_desired(desired)
-            self._outlet.limits(station, desired)
-            self._observer.lockouts(station)
-        # A socket whose cut is still under way is R40's business; R27 is for power that
-        # comes back after the cut was proven.
-        under_way = {
-            r.socket for r in self.commands.live() if r.action in CUTS and r.station == station
-        }
-        told = () if None in under_way else tuple(s for s in locked if s not in under_way)
-        if self._told_locks.get(station, ()) != told:
-            self._told_locks[station] = told
-            self._step(decision, None, (LockFact(station, told, now_ms),), now_ms, {})
+        """Limits document and engine agree with the lock book."""
+        told = self.actuation.sync(station, now_ms)
+        if told is not None:
+            self._step(decision, None, (told,), now_ms, {})
 
     def _finish(self, decision: Decision) -> Decision:
-        record = decision.record
-        record.commands.extend(self.commands.changed())
-        record.lockouts.extend(self.locks.changed())
-        record.limits.extend(self.limits.changed())
-        record.statuses.extend(self.twins.changed())
-        for command in record.commands:
-            if command.state is not State.REQUESTED:
-                self._observer.command(command)
+        self.actuation.drain(decision.record)
+        decision.record.statuses.extend(self.twins.changed())
         return decision
-
-
-def _lock_socket(finding: Finding) -> int | None:
-    """The socket that its cut switches off and its lock holds; None = the station."""
-    return None if finding.act is Act.CUT_STATION else finding.key.socket
 
 
 def _facts_entry(now_ms: int, facts: Sequence[Fact]) -> Entry:

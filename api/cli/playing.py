@@ -184,7 +184,7 @@ class _VirtualStage:
 
     @property
     def _busy(self) -> bool:
-        return bool(self._backend.runner.commands.live())
+        return bool(self._backend.runner.actuation.commands.live())
 
     def _answers(self, now_ms: int) -> list[Outgoing]:
         answers: list[Outgoing] = []

@@ -16,6 +16,7 @@ from devices.lockouts import Lockout
 from devices.records import CommandFilter, list_commands, load_limits, load_lockouts
 from iot.mqtt import Delivery
 from iot.topics import Channel
+from rules.model import FindingKey
 from tests.spine.conftest import STATION, Stage, settings_for
 
 SOCKETS = 12
@@ -118,6 +119,18 @@ def locked(stage: Stage) -> list[int]:
     documents = [b for s, c, b in stage.published if c is Channel.LIMITS and s == STATION]
     found: list[int] = documents[-1]["locked"]
     return found
+
+
+def active(stage: Stage) -> list[FindingKey]:
+    """Keys of the findings that stand at the station."""
+    return [f.key for f in stage.backend.engine.active(STATION)]
+
+
+async def stored(stage: Stage) -> int:
+    """Frames in the telemetry store once everything that is in the journal is there."""
+    await stage.backend.committer.flush()
+    await stage.backend.drain.empty()
+    return await stage.backend.store.count()
 
 
 async def findings(stage: Stage) -> list[StoredFinding]:

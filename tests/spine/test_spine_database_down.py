@@ -102,7 +102,7 @@ async def test_a_cut_leaves_while_sql_is_away_and_is_recorded_after(tmp_path: Pa
             assert (stage.orders(), locked(stage)) == ([("cut", 3)], [3])
             play(stage, 1, 1, **off(3))
             await tried(stage)
-            assert stage.backend.runner.commands.live() == []
+            assert stage.backend.runner.actuation.commands.live() == []
             assert (await findings(stage), await lockouts(stage)) == ([], [])
         await until(lambda: stage.backend.committer.quiet)
         assert await rules_at_rest(stage) == [("R02", "extreme", 3, True)]

