@@ -13,7 +13,7 @@ import numpy as np
 from iot.contract import AlarmKind
 from rules.cells import Phase
 from rules.fleet import Fleet
-from rules.layout import STATION, Ints, Small, names
+from rules.layout import STATION, Floats, Ints, Small, names
 from rules.ledger import Explained, Ledger
 from rules.model import (
     AlarmFact,
@@ -26,7 +26,7 @@ from rules.model import (
 )
 from rules.reasons import Reason
 from rules.rows import INDEX, ROWS, Subjects
-from rules.rule_models import SensorFault
+from rules.rule_models import Lockout, SensorFault
 from rules.sessions import Stage
 from rules.state import AlarmMemory, CellKey, StationAlarms
 
@@ -55,6 +55,7 @@ _REFUSED: Final = INDEX["R42", "refused"]
 _CUT_FAILED: Final = INDEX["R40", "main"]
 _LOCK_MS: Final = names(Ints).index("lock_ms")
 _SEEN_OFF: Final = names(Small).index("seen_off")
+_MEASURED: Final = names(Floats).index("measured")
 _SESSION: Final = names(Small).index("session")
 
 
@@ -172,7 +173,10 @@ class Told:
         since = state.ints[_LOCK_MS, slot]
         changed = wanted != (since != 0)
         since[changed] = np.where(wanted[changed], fact.at_ms, 0)
-        state.small[_SEEN_OFF, slot, changed] = 0
+        # A lock comes with the proof of its cut, so power on the very next frame has come back.
+        limit_w = self._fleet.profiles[fact.station].catalogue.of(Lockout).main.limit_w
+        off = state.floats[_MEASURED, slot] <= limit_w
+        state.small[_SEEN_OFF, slot, changed] = (wanted & off)[changed]
         return []
 
     def released(self, fact: ReleaseFact) -> list[Transition]:

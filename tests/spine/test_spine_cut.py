@@ -236,9 +236,9 @@ async def test_power_that_comes_back_on_a_locked_socket_is_cut_again(stage: Stag
 
 
 async def test_power_that_comes_back_before_a_second_look_is_cut_too(stage: Stage) -> None:
-    """One frame without power, then power again: R27 within half a minute."""
+    """One frame without power is the proof; power on the next ones has come back: R27."""
     cut_hot_socket(stage)
     play(stage, 1, 1, **off(3))
-    play(stage, 29, 1, **heat(3))
+    play(stage, 5, 1, **heat(3))
     assert {("R02", 3), ("R27", 3)} <= set(stage.rules())
     assert len({body["id"] for body in sent(stage, Channel.COMMAND)}) >= 2
