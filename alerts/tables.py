@@ -20,14 +20,14 @@ from sqlalchemy import (
 
 from devices.tables import Document, metadata
 
-_SERIAL = BigInteger().with_variant(Integer(), "sqlite")
-_STATION = String(64)
+SERIAL = BigInteger().with_variant(Integer(), "sqlite")
+STATION_ID = String(64)
 
 finding = Table(
     "finding",
     metadata,
-    Column("id", _SERIAL, Identity(), primary_key=True),
-    Column("station_id", _STATION, nullable=False),
+    Column("id", SERIAL, Identity(), primary_key=True),
+    Column("station_id", STATION_ID, nullable=False),
     Column("socket", Integer, nullable=False),
     Column("rule", String(8), nullable=False),
     Column("tier", String(32), nullable=False),
@@ -52,7 +52,7 @@ finding = Table(
 finding_transition = Table(
     "finding_transition",
     metadata,
-    Column("id", _SERIAL, Identity(), primary_key=True),
+    Column("id", SERIAL, Identity(), primary_key=True),
     Column("finding_id", ForeignKey("finding.id"), nullable=False),
     Column("change", String(16), nullable=False),
     # When it happened for an update; 0 for raised and cleared, which happen once.
@@ -68,8 +68,8 @@ finding_transition = Table(
 alarm = Table(
     "alarm",
     metadata,
-    Column("id", _SERIAL, Identity(), primary_key=True),
-    Column("station_id", _STATION, nullable=False),
+    Column("id", SERIAL, Identity(), primary_key=True),
+    Column("station_id", STATION_ID, nullable=False),
     Column("boot", String(8), nullable=False),
     Column("alarm_id", String(64), nullable=False),
     Column("active", Boolean, nullable=False),

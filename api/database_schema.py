@@ -18,13 +18,16 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
 
 from alerts import tables as alert_tables
+from alerts.incidents import tables as incident_tables
+from alerts.oncall import tables as oncall_tables
+from alerts.outbox import tables as outbox_tables
 from devices import tables as device_tables
 from devices.database import Database
 from devices.errors import DatabaseRefused
 
 METADATA: Final[MetaData] = device_tables.metadata
 """All tables of all rooms: each room's table module adds its own when it is imported."""
-ROOMS: Final = (device_tables, alert_tables)
+ROOMS: Final = (device_tables, alert_tables, incident_tables, outbox_tables, oncall_tables)
 """The table modules; a room that is missing here would be missing in ``METADATA``."""
 _UPGRADE_LOCK: Final = 7_236_455_241  # any fixed number: PostgreSQL's advisory lock for upgrades
 

@@ -1,0 +1,1 @@
+"""Incidents: what people handle. Findings of one station grouped, and what is done about them."""

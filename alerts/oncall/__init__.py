@@ -1,0 +1,1 @@
+"""Who is to be reached, and when: people, rosters, overrides, holidays."""

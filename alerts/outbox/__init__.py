@@ -1,0 +1,1 @@
+"""Messages to people: written with what caused them, sent, then marked."""
