@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from alerts.channels.settings import ChannelsSettings
 from iot.mqtt import MqttSettings
 
 MiB = 1024 * 1024
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     api: ApiSettings = ApiSettings()
+    channels: ChannelsSettings = ChannelsSettings()
 
     @property
     def database_url(self) -> str:
