@@ -38,7 +38,7 @@ class SqlRecords:
     async def replayed(self, transitions: Sequence[Transition], at_ms: int) -> set[FindingKey]:
         """Write what a replay raised and cleared; the findings SQL had not heard of."""
         async with self._database.writing() as connection:
-            return await save_transitions(connection, transitions, at_ms)
+            return set((await save_transitions(connection, transitions, at_ms)).began)
 
 
 def _alarm(came: ReceivedAlarm) -> StationAlarm:

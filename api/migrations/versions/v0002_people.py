@@ -284,6 +284,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=15), nullable=False),
         sa.Column("incident_id", SERIAL, nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("slot", sa.String(length=40), nullable=False),
         sa.Column("kind", sa.String(length=24), nullable=False),
         sa.Column("channel", sa.String(length=24), nullable=False),
         sa.Column("person_id", sa.String(length=64), nullable=False),
@@ -310,7 +311,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
         sa.UniqueConstraint(
-            "incident_id", "round", "kind", "channel", "person_id", name="uq_message_once"
+            "incident_id", "round", "slot", "channel", "person_id", name="uq_message_once"
         ),
     )
     op.create_index(
