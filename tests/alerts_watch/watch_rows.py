@@ -42,6 +42,7 @@ def message_row(message_id: str, incident_id: int, at_ms: int, **values: Any) ->
         "id": message_id,
         "incident_id": incident_id,
         "round": 1,
+        "slot": "first",
         "kind": "fire",
         "channel": "sms",
         "person_id": message_id,
