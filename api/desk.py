@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.channels.gateway import Gateway
 from alerts.channels.port import Channel, Outgoing, Throttled
-from alerts.channels.ways import build
 from alerts.channels.quota import Quota
+from alerts.channels.ways import build
 from alerts.desk.desk import Desk, Listeners
 from alerts.desk.dispatch import Parts
 from alerts.desk.duty import Duty

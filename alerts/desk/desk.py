@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.desk.dispatch import Dispatcher, Gateway, Parts
 from alerts.desk.inbound import Inbound, unanswered
 from alerts.findings import Recorded
-from alerts.incidents import silences
+from alerts.incidents import escalation, silences
 from alerts.incidents.acts import Acts
 from alerts.incidents.intake import Intake
 from alerts.incidents.model import Doing, Incident
@@ -21,6 +21,7 @@ from alerts.incidents.plans import Guard
 from alerts.incidents.rounds import Rounds
 from alerts.incidents.telling import OnCall, Teller
 from alerts.oncall.model import Person
+from alerts.outbox import store
 from alerts.outbox.store import Message
 from devices.command_model import CommandRecord
 from rules.model import Finding
@@ -126,6 +127,15 @@ class Desk:
                 if not await self._rounds.due(connection, now_ms):
                     break
         await self.dispatcher.turn(now_ms)
+
+    async def next_ms(self) -> int | None:
+        """When something is due next, UTC ms; None = nothing is."""
+        async with self._database.reading() as connection:
+            moments = (
+                await escalation.next_due(connection),
+                await store.next_due(connection),
+            )
+        return min((m for m in moments if m is not None), default=None)
 
     async def perform(self, incident_id: int, doing: Doing, *, via: str = "api") -> Incident:
         """What a person does, in a transaction of its own; see ``Acts.perform``."""

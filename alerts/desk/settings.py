@@ -15,7 +15,9 @@ class AlertsSettings(BaseModel):
 
     plans: Path | None = None
     """A file like ``alerts/incidents/plans.toml`` that replaces it."""
-    link_base: Annotated[str, StringConstraints(max_length=60, pattern=r"^([^\s:/]+(:\d+)?/a/)?$")] = ""
+    link_base: Annotated[
+        str, StringConstraints(max_length=60, pattern=r"^([^\s:/]+(:\d+)?/a/)?$")
+    ] = ""
     """Where officers' one-time links lead, without a scheme, for example ``cw.example.cn/a/``;
     empty = messages carry no links. It must reach this backend's HTTP side over HTTPS."""
     window_s: Annotated[int, Field(ge=60, le=86_400)] = 600
