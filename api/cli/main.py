@@ -11,6 +11,7 @@ from api.cli.serve import serve
 from api.cli.simulate import simulate
 from api.cli.sites import app as sites_app
 from api.cli.telemetry import app as telemetry_app
+from api.cli.texts import texts
 
 app = typer.Typer(
     name="chargeward",
@@ -27,6 +28,7 @@ app.command()(demo)
 app.command()(serve)
 app.command()(simulate)
 app.command()(doctor)
+app.command()(texts)
 app.command(hidden=True)(openapi)
 app.add_typer(sites_app, name="sites")
 app.add_typer(db_app, name="db")
