@@ -2,6 +2,7 @@
 
 import typer
 
+from api.cli.audit import app as audit_app
 from api.cli.credentials import app as credentials_app
 from api.cli.db import app as db_app
 from api.cli.demo import demo
@@ -34,6 +35,7 @@ app.add_typer(sites_app, name="sites")
 app.add_typer(db_app, name="db")
 app.add_typer(telemetry_app, name="telemetry")
 app.add_typer(credentials_app, name="credentials")
+app.add_typer(audit_app, name="audit")
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    op.add_column("camera", sa.Column("snapshot_url", sa.String(length=300), nullable=True))
     op.create_table(
         "audit",
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -383,3 +384,4 @@ def downgrade() -> None:
         "audit",
     ):
         op.drop_table(table)
+    op.drop_column("camera", "snapshot_url")
