@@ -3,11 +3,27 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from alerts.watch.marks import Mark
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Clock(Protocol):
+    """The clocks of the process, as the composition root passes them on."""
+
+    def utc_ms(self) -> int:
+        """UTC milliseconds, that never jump while the process runs."""
+
+    def monotonic_s(self) -> float:
+        """Seconds that never jump."""
+
+    def jump_ms(self) -> int:
+        """How far the wall clock is ahead of ``utc_ms``."""
+
+    def mark(self) -> Mark:
+        """What all clocks say now."""
 
 
 def _wall_ms() -> int:

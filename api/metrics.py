@@ -73,6 +73,12 @@ class Metrics:
         self._findings = Counter(
             "chargeward_findings", "Transitions of findings", ["rule", "change"], registry=registry
         )
+        self._missed = Counter(
+            "chargeward_deadlines_missed",
+            "Deadlines of incidents that passed, by which one",
+            ["deadline"],
+            registry=registry,
+        )
         self._quarantined = Gauge(
             "chargeward_quarantine_messages", "Refused messages kept", registry=registry
         )
@@ -96,6 +102,30 @@ class Metrics:
         )
         self._drain_age = Gauge(
             "chargeward_drain_lag_seconds", "Age of the oldest frame that waits", registry=registry
+        )
+        self._job_failures = Counter(
+            "chargeward_job_failures", "Periodic jobs that raised", ["job"], registry=registry
+        )
+        self._job_age = Gauge(
+            "chargeward_job_success_age_seconds",
+            "Time since a periodic job last ended well",
+            ["job"],
+            registry=registry,
+        )
+        self._unrecordable = Gauge(
+            "chargeward_records_unrecordable",
+            "Records that SQL has refused for good since the start",
+            registry=registry,
+        )
+        self._replay_skipped = Gauge(
+            "chargeward_journal_records_skipped",
+            "Journal records that the start could not take in",
+            registry=registry,
+        )
+        self._jump = Gauge(
+            "chargeward_clock_jump_seconds",
+            "How far the wall clock is ahead of ours",
+            registry=registry,
         )
         self._http = Counter(
             "chargeward_http_requests",
@@ -138,6 +168,10 @@ class Metrics:
         """From the arrival of the frame to the published cut."""
         self._reaction.observe(seconds)
 
+    def deadline_missed(self, deadline: str) -> None:
+        """People did not acknowledge, arrive or report in time."""
+        self._missed.labels(deadline).inc()
+
     def command(self, action: str, outcome: str) -> None:
         """A command reached ``outcome`` (a member of its state enum)."""
         self._commands.labels(action, outcome).inc()
@@ -158,6 +192,10 @@ class Metrics:
         """A listener was dropped because it did not read fast enough."""
         self._sse_dropped.inc()
 
+    def job_failed(self, job: str) -> None:
+        """A periodic job raised."""
+        self._job_failures.labels(job).inc()
+
     def http(self, method: str, route: str, status: int, seconds: float) -> None:
         """One HTTP answer; ``route`` is the template, never the path a client sent."""
         self._http.labels(method, route, str(status)).inc()
@@ -170,4 +208,9 @@ class Metrics:
             self._lane_age.labels(lane.lane).set(lane.age_ms / 1000)
         self._drain_frames.set(verdict.drain_frames)
         self._drain_age.set(verdict.drain_age_ms / 1000)
+        for job in verdict.jobs:
+            self._job_age.labels(job.job).set(job.age_ms / 1000)
+        self._unrecordable.set(verdict.unrecordable)
+        self._replay_skipped.set(verdict.replay_skipped)
+        self._jump.set(verdict.jump_ms / 1000)
         return generate_latest(self._registry)

@@ -10,6 +10,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from alerts.channels.settings import ChannelsSettings
+from alerts.desk.settings import AlertsSettings
 from iot.mqtt import MqttSettings
 
 MiB = 1024 * 1024
@@ -74,6 +76,9 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     api: ApiSettings = ApiSettings()
+    channels: ChannelsSettings = ChannelsSettings()
+    alerts: AlertsSettings = AlertsSettings()
+    people: str = Field(default="", description="people files, separated by commas")
 
     @property
     def database_url(self) -> str:
@@ -84,4 +89,13 @@ class Settings(BaseSettings):
     @property
     def site_files(self) -> list[Path]:
         """The site files named in ``sites``."""
-        return [Path(part.strip()) for part in self.sites.split(",") if part.strip()]
+        return _paths(self.sites)
+
+    @property
+    def people_files(self) -> list[Path]:
+        """The people files named in ``people``."""
+        return _paths(self.people)
+
+
+def _paths(text: str) -> list[Path]:
+    return [Path(part.strip()) for part in text.split(",") if part.strip()]

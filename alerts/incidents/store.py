@@ -71,8 +71,7 @@ async def make_incident(connection: AsyncConnection, made: Incident, placeholder
     row = {**incident_row(made), "number": placeholder}
     result = await connection.execute(insert(incident).values(row).returning(incident.c.id))
     number = result.scalar_one()
-    letter = "D" if made.drill else made.urgency.value[0].upper()
-    name = f"{letter}{number:04d}"
+    name = f"F{number:04d}"
     await connection.execute(update(incident).where(incident.c.id == number).values(number=name))
     return incident_from({**incident_row(made), "id": number, "number": name})
 
@@ -104,13 +103,17 @@ async def incident_by_id(
 async def live_incidents(
     connection: AsyncConnection, stations: Iterable[str], sites: Iterable[str]
 ) -> list[Incident]:
-    """Incidents that are not closed: of these stations, and of these sites as a whole."""
+    """Incidents that are not closed: of these stations, and of these sites as a whole.
+
+    Nobody else changes them until the transaction ends.
+    """
     c = incident.c
     where = or_(
         c.station_id.in_(sorted(stations)),
         and_(c.station_id.is_(None), c.site_id.in_(sorted(sites))),
     )
-    query = select(incident).where(c.state != State.CLOSED.value, where, c.drill.is_(False))
+    alive = select(incident).where(c.state != State.CLOSED.value, where, c.drill.is_(False))
+    query = alive.order_by(c.id).with_for_update()
     return [incident_from(row) for row in await _mappings(connection, query)]
 
 

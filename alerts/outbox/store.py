@@ -207,6 +207,7 @@ async def take(connection: AsyncConnection, items: Sequence[Message], lease_ms: 
                 lease_ms=lease_ms,
                 text=item.text,
                 params=dict(item.params) if item.params is not None else None,
+                facts=facts_document(item.facts),
                 first_sent_ms=item.first_sent_ms,
             )
         )
@@ -282,6 +283,65 @@ async def release_held(
             )
             .values(due_ms=now_ms)
         )
+
+
+async def message_of_attempt(
+    connection: AsyncConnection, ref: str | None, message_id: str | None
+) -> Message | None:
+    """The message that a provider's id, or ours that came back, stands for."""
+    ids = [message_id] if message_id else []
+    if ref:
+        query = select(attempt.c.message_id).where(attempt.c.provider_ref == ref).limit(1)
+        ids += list((await connection.execute(query)).scalars())
+    found = await messages_by_id(connection, ids)
+    return found[0] if found else None
+
+
+async def receipt_came(  # noqa: PLR0913 - what a receipt says
+    connection: AsyncConnection,
+    message_id: str,
+    ref: str | None,
+    *,
+    delivered: bool,
+    code: str,
+    at_ms: int,
+) -> None:
+    """Write a receipt beside its attempt; the first one stands. No ``ref``: the accepted one."""
+    c = attempt.c
+    which = c.provider_ref == ref if ref else c.outcome.in_(["accepted", "unknown"])
+    await connection.execute(
+        update(attempt)
+        .where(c.message_id == message_id, which, c.receipt.is_(None))
+        .values(
+            receipt="delivered" if delivered else "undelivered",
+            receipt_ms=at_ms,
+            receipt_code=code[:80],
+        )
+    )
+
+
+async def newest_to(connection: AsyncConnection, address: str, since_ms: int) -> Message | None:
+    """The newest message that left for this phone since then, if any."""
+    c = message.c
+    query = (
+        select(message)
+        .where(
+            c.address == address,
+            c.first_sent_ms >= since_ms,
+            c.state != MessageState.BUNDLED.value,
+            c.kind.not_in([Kind.LINK.value, Kind.CLEARED.value]),
+        )
+        .order_by(c.first_sent_ms.desc(), c.created_ms.desc(), c.id.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(query)).first()
+    return None if row is None else message_from(row._mapping)  # noqa: SLF001
+
+
+async def bundled_in(connection: AsyncConnection, carrier: str) -> list[Message]:
+    """The messages that one message stands for."""
+    rows = await connection.execute(select(message).where(message.c.bundle_id == carrier))
+    return [message_from(row._mapping) for row in rows]  # noqa: SLF001
 
 
 HELD: Final = "waits for the proof of the cut"

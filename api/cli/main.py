@@ -10,6 +10,7 @@ from api.cli.doctor import doctor
 from api.cli.openapi import openapi
 from api.cli.serve import serve
 from api.cli.simulate import simulate
+from api.cli.simulate_sms import simulate_sms
 from api.cli.sites import app as sites_app
 from api.cli.telemetry import app as telemetry_app
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(serve)
 app.command()(simulate)
+app.command()(simulate_sms)
 app.command()(doctor)
 app.command(hidden=True)(openapi)
 app.add_typer(sites_app, name="sites")

@@ -17,12 +17,13 @@ import structlog
 from fastapi import FastAPI
 
 from api.backend import ApiBackend
-from api.bootstrap import SAFETY, TELEMETRY, Backend, assemble
+from api.bootstrap import assemble
 from api.cli.narrator import Narrator
 from api.cli.story import Attempt, Story
 from api.clock import SystemClock, VirtualClock
 from api.http.app import create_app
 from api.loopback import Loopback
+from api.running import SAFETY, TELEMETRY, Backend
 from api.server import serving
 from api.settings import ApiSettings, Settings
 from devices.command_model import State

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from api.bootstrap import Backend
+from api.running import Backend
 from devices.command_model import CUTS, CommandRecord, Send
 from devices.lockouts import Lockout
 from rules.model import Change, Finding, FindingKey, Transition

@@ -42,6 +42,7 @@ def message_row(message_id: str, incident_id: int, at_ms: int, **values: Any) ->
         "id": message_id,
         "incident_id": incident_id,
         "round": 1,
+        "slot": "first",
         "kind": "fire",
         "channel": "sms",
         "person_id": message_id,
@@ -72,7 +73,7 @@ async def insert_waiting(connection: AsyncConnection, at_ms: int) -> None:
         (escalation, "step", "due", "fired"),
         (evidence_task, "what", "due", "done"),
     ):
-        extra = {"round": 1} if table is escalation else {"tries": 0}
+        extra: dict[str, Any] = {"round": 1} if table is escalation else {"tries": 0}
         rows = [
             {"incident_id": number, key: state, "due_ms": at_ms, "state": state, **extra}
             for state in (open_state, settled)
@@ -83,11 +84,11 @@ async def insert_waiting(connection: AsyncConnection, at_ms: int) -> None:
         message_row("m1", number, at_ms, state="sending", lease_ms=at_ms),
         message_row("m2", number, at_ms, state="accepted", lease_ms=at_ms),
     )
-    links = [
+    links: list[dict[str, Any]] = [
         {"token_sha256": "t1", "used_ms": None, "session_until_ms": at_ms},
         {"token_sha256": "t2", "used_ms": at_ms, "session_until_ms": None},
     ]
-    common = {
+    common: dict[str, Any] = {
         "incident_id": number,
         "person_id": "li",
         "phone": "+8613800000001",
