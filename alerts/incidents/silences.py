@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlalchemy import Row, and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alerts import audit
 from alerts.incidents.tables import silence
 from devices.pages import MAX_PAGE, Cursor, Page, page_of
 from rules.catalogue import Catalogue
@@ -127,17 +128,27 @@ async def add(connection: AsyncConnection, wanted: Wanted, now_ms: int) -> Silen
         "reason": wanted.reason,
         "by": wanted.by,
     }
-    made = await connection.execute(insert(silence).values(row).returning(silence))
-    return _silence(made.one())
+    written = await connection.execute(insert(silence).values(row).returning(silence))
+    made = _silence(written.one())
+    await _audit(connection, made, "silence.begin", wanted.by, now_ms)
+    return made
 
 
-async def end(connection: AsyncConnection, silence_id: int, now_ms: int) -> Silence | None:
+async def end(
+    connection: AsyncConnection, silence_id: int, by: str, now_ms: int
+) -> Silence | None:
     """End a silence early; None when there is none of that number. Twice is harmless."""
     c = silence.c
     running = and_(c.id == silence_id, c.ended_ms.is_(None), c.until_ms > now_ms)
-    await connection.execute(update(silence).where(running).values(ended_ms=now_ms))
+    ending = update(silence).where(running).values(ended_ms=now_ms)
+    ended = bool((await connection.execute(ending)).rowcount)
     row = (await connection.execute(select(silence).where(c.id == silence_id))).first()
-    return None if row is None else _silence(row)
+    if row is None:
+        return None
+    found = _silence(row)
+    if ended:
+        await _audit(connection, found, "silence.end", by, now_ms)
+    return found
 
 
 async def in_force(connection: AsyncConnection, now_ms: int) -> list[Silence]:
@@ -176,6 +187,24 @@ async def list_silences(
         query = query.where(or_(c.from_ms < last.at_ms, older))
     rows = [_silence(row) for row in await connection.execute(query)]
     return page_of([(Cursor(one.from_ms, str(one.id)), one) for one in rows], limit)
+
+
+async def _audit(
+    connection: AsyncConnection, about: Silence, action: str, by: str, now_ms: int
+) -> None:
+    await audit.append(
+        connection,
+        actor=by,
+        action=action,
+        subject=f"{about.site}/{about.station or '*'}",
+        detail={
+            "silence": about.id,
+            "rule": about.rule,
+            "until_ms": about.until_ms,
+            "reason": about.reason,
+        },
+        at_ms=now_ms,
+    )
 
 
 def _refusal(wanted: Wanted, now_ms: int) -> SilenceRefusal | None:

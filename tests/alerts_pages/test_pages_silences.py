@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts import audit
 from alerts.incidents import silences
 from alerts.incidents.silences import (
     MAX_MS,
@@ -43,7 +44,7 @@ async def add(database: Database, wanted: Wanted = WANTED, now_ms: int = NOW_MS)
 async def end(database: Database, silence_id: int, now_ms: int) -> Silence | None:
     """End it early."""
     async with database.writing() as connection:
-        return await silences.end(connection, silence_id, now_ms)
+        return await silences.end(connection, silence_id, "zhao", now_ms)
 
 
 async def listed(database: Database, where: SilenceFilter, **page: object) -> list[int]:
@@ -100,6 +101,27 @@ async def test_ending_early_happens_once(database: Database) -> None:
     assert await end(database, 999, NOW_MS) is None
     async with database.reading() as connection:
         assert await silences.in_force(connection, NOW_MS + 5) == [over]
+
+
+async def test_silences_are_in_the_audit_log(database: Database) -> None:
+    """Who began and who ended each, once; a refused one is not in it."""
+    made = await add(database)
+    await end(database, made.id, NOW_MS + 5)
+    await end(database, made.id, NOW_MS + 6)
+    with pytest.raises(SilenceRefusedError):
+        await add(database, replace(WANTED, rule="R02"))
+    async with database.reading() as connection:
+        entries = [entry async for entry in audit.entries(connection)]
+    detail = {
+        "silence": made.id,
+        "rule": "R41",
+        "until_ms": NOW_MS + HOUR_MS,
+        "reason": "4G modem exchanged",
+    }
+    assert [(e.actor, e.action, e.subject, e.detail, e.at_ms) for e in entries] == [
+        ("li", "silence.begin", "caimarenjia/cmrj-01", detail, NOW_MS),
+        ("zhao", "silence.end", "caimarenjia/cmrj-01", detail, NOW_MS + 5),
+    ]
 
 
 async def test_silences_are_listed_newest_first(database: Database) -> None:
