@@ -16,6 +16,7 @@ from alerts.watch import marks
 from api import stations as stations_in
 from api.clock import Clock
 from api.database_schema import upgrade
+from api.desk import open_people
 from api.health import Health
 from api.jobs import Jobs
 from api.lanes import Lane
@@ -125,7 +126,10 @@ async def assemble(
             monotonic_s=clock.monotonic_s,
         )
         runner = Runner(engine=engine, actuation=actuation, twins=twins, observer=observation)
-        records = SqlRecords(database)
+        people = await open_people(settings, database, clock, sites, metrics)
+        stack.push_async_callback(people.gateway.close)
+        wanted = asyncio.Event()
+        records = SqlRecords(database, people.desk, clock.utc_ms, wanted.set)
         unfinished = await _restore(runner, database)
         replayed, skipped = _replay(
             runner, admission, journal, max(replay_from, journal.oldest_lsn)
@@ -169,6 +173,8 @@ async def assemble(
             jobs=jobs,
             live=live,
             first_token=first_token,
+            people=people,
+            desk_wanted=wanted,
             fresh=fresh,
             unfinished=unfinished,
         )

@@ -73,6 +73,12 @@ class Metrics:
         self._findings = Counter(
             "chargeward_findings", "Transitions of findings", ["rule", "change"], registry=registry
         )
+        self._missed = Counter(
+            "chargeward_deadlines_missed",
+            "Deadlines of incidents that passed, by which one",
+            ["deadline"],
+            registry=registry,
+        )
         self._quarantined = Gauge(
             "chargeward_quarantine_messages", "Refused messages kept", registry=registry
         )
@@ -161,6 +167,10 @@ class Metrics:
     def cut_reaction(self, seconds: float) -> None:
         """From the arrival of the frame to the published cut."""
         self._reaction.observe(seconds)
+
+    def deadline_missed(self, deadline: str) -> None:
+        """People did not acknowledge, arrive or report in time."""
+        self._missed.labels(deadline).inc()
 
     def command(self, action: str, outcome: str) -> None:
         """A command reached ``outcome`` (a member of its state enum)."""

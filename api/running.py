@@ -12,6 +12,7 @@ import structlog
 
 from alerts.watch import marks
 from api.clock import Clock
+from api.desk import PeopleSide
 from api.health import Health
 from api.jobs import Jobs
 from api.lanes import Lane, Source
@@ -42,6 +43,8 @@ SAFETY: Final = "safety"
 TELEMETRY: Final = "telemetry"
 TICK_S: Final = 0.5
 PROBE_S: Final = 5
+DESK_S: Final = 0.5
+DUTY_S: Final = 5
 WATCH_S: Final = 2
 MARK_S: Final = 10
 PRUNE_S: Final = 3600
@@ -93,6 +96,8 @@ class Backend:
     jobs: Jobs
     live: LiveHub
     first_token: str | None
+    people: PeopleSide
+    desk_wanted: asyncio.Event
     fresh: set[FindingKey]
     unfinished: list[CommandRecord]
     started: bool = False
@@ -159,6 +164,24 @@ class Backend:
         async with self.database.writing() as connection:
             await marks.save_mark(connection, mark)
 
+    async def desk(self) -> None:
+        """Do what is due at the desk and begin to send what waits."""
+        await self.people.desk.turn(self.clock.utc_ms())
+
+    async def _desk_at_once(self) -> None:
+        """The same as soon as something was recorded: the first message waits for no tick."""
+        while True:
+            await self.desk_wanted.wait()
+            self.desk_wanted.clear()
+            try:
+                await self.desk()
+            except DatabaseUnavailable as error:  # the tick tries again, and is red meanwhile
+                log.warning("the desk waits for SQL", error=str(error))
+
+    async def duty(self) -> None:
+        """Read who is on duty again."""
+        await self.people.duty.refresh(self.database, self.clock.utc_ms())
+
     async def prune(self) -> None:
         """Forget telemetry beyond its retention."""
         keep_ms = self.settings.telemetry.retention_days * 86_400_000
@@ -175,6 +198,8 @@ class Backend:
             (self.tick, TICK_S),
             (self.probe, PROBE_S),
             (self.watch, WATCH_S),
+            (self.desk, DESK_S),
+            (self.duty, DUTY_S),
             (self.snapshot, self.settings.snapshot_s),
         ):
             self.jobs.every(seconds, job)
@@ -190,6 +215,7 @@ class Backend:
                 for lane in self.lanes.values():
                     group.create_task(lane.run(), name=f"lane {lane.name}")
                 group.create_task(self.drain.run(), name="drain")
+                group.create_task(self._desk_at_once(), name="desk")
                 group.create_task(_until(committing), name="committer watch")
         finally:
             await self.jobs.stop(CLOSE_S)

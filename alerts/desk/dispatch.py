@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.channels.gateway import Sent, Tried
-from alerts.channels.port import Channel, Outgoing, Throttled
+from alerts.channels.port import Channel, Outgoing, Provider, Throttled
 from alerts.incidents import escalation
 from alerts.incidents.links import mint
 from alerts.incidents.model import Incident, Kind
@@ -49,13 +49,13 @@ class Gateway(Protocol):
         self,
         outgoing: Outgoing,
         *,
-        closed: Mapping[str, Throttled] = ...,
+        closed: Mapping[str, Throttled] | None = ...,
         avoid: frozenset[str] = ...,
     ) -> Sent:
         """Try the providers of the message's channel in order."""
 
-    def others(self, channel: Channel, used: frozenset[str]) -> frozenset[str]:
-        """Providers of this channel that are not among ``used``."""
+    def of(self, channel: Channel) -> tuple[Provider, ...]:
+        """The ways of one channel, in the order in which they are tried."""
 
 
 class Render(Protocol):
@@ -161,7 +161,7 @@ class Dispatcher:
         if incident is not None and item.kind is not Kind.STORM:
             facts = replace(facts, outcome=await cut_outcome(connection, incident))
         facts = replace(facts, link=await self._link(connection, item, incident, now_ms))
-        text = self._p.render(facts, item.lang, item.channel)
+        text = self._text(facts, item)
         return replace(
             item,
             facts=facts,
@@ -170,6 +170,15 @@ class Dispatcher:
             first_sent_ms=now_ms,
             state=MessageState.SENDING,
         )
+
+    def _text(self, facts: Facts, item: Message) -> Text:
+        try:
+            return self._p.render(facts, item.lang, item.channel)
+        except Exception:  # an alarm is rather badly worded than unsaid
+            self.failures += 1
+            log.exception("a text could not be made", message=item.id, kind=item.kind.value)
+            words = f"{facts.number} {item.kind.value} {facts.station_zh or facts.station}"
+            return Text(words, {})
 
     async def _link(
         self,

@@ -21,13 +21,13 @@ from alerts.incidents.telling import OnCall, Teller, Telling
 from alerts.outbox import store
 from alerts.outbox.model import MessageState
 from alerts.outbox.store import Message
-from alerts.texts.replies import Answer, parse_reply
+from alerts.texts.replies import ReplyAct, parse_reply
 
 REPLY_WITHIN_MS: Final = 24 * 3_600_000
 """A bare "1" is about the newest message of this time."""
 LINKS_PER_ROUND: Final = 10
 _KEY_ACKNOWLEDGES: Final = "1"
-_ACTS: Final = {Answer.ACKNOWLEDGE: Act.ACKNOWLEDGE, Answer.ARRIVE: Act.ARRIVE}
+_ACTS: Final = {ReplyAct.ACKNOWLEDGE: Act.ACKNOWLEDGE, ReplyAct.ARRIVE: Act.ARRIVE}
 
 
 class Inbound:
@@ -89,7 +89,7 @@ class Inbound:
         if person is None or person.phone is None:
             return "unknown_number"
         understood = parse_reply(came.text)
-        if understood.answer is Answer.UNKNOWN:
+        if understood.act is ReplyAct.UNKNOWN:
             return "not_understood"
         if understood.number is None:
             newest = await store.newest_to(connection, person.phone, now_ms - REPLY_WITHIN_MS)
@@ -98,9 +98,9 @@ class Inbound:
             incidents = await self._named(connection, understood.number, person.phone)
         if not incidents:
             return "wrong_incident"
-        if understood.answer is Answer.LINK:
+        if understood.act is ReplyAct.LINK:
             return await self._new_link(connection, incidents[0], person.id, now_ms)
-        doing = Doing(_ACTS[understood.answer], person.id, now_ms)
+        doing = Doing(_ACTS[understood.act], person.id, now_ms)
         outcomes = [await self._act(connection, i, doing, "sms") for i in incidents]
         return "applied" if any(outcomes) else "refused"
 
@@ -186,10 +186,15 @@ async def send_otherwise(
     """Queue a message again for a provider that has not had it; whether there is one."""
     tried = await store.attempts_of(connection, [item.id])
     used = frozenset(a.provider for a in tried if a.outcome in ("accepted", "unknown"))
-    if not gateway.others(item.channel, used):
+    if not others(gateway, item.channel, used):
         return False
     queued = replace(item, state=MessageState.QUEUED, due_ms=now_ms, lease_ms=None, reason=reason)
     return await store.mark(connection, queued, was=item.state)
+
+
+def others(gateway: Gateway, channel: Channel, used: frozenset[str]) -> frozenset[str]:
+    """The ways of this channel that are not among ``used``."""
+    return frozenset(provider.name for provider in gateway.of(channel)) - used
 
 
 async def unanswered(

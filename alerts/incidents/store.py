@@ -71,8 +71,7 @@ async def make_incident(connection: AsyncConnection, made: Incident, placeholder
     row = {**incident_row(made), "number": placeholder}
     result = await connection.execute(insert(incident).values(row).returning(incident.c.id))
     number = result.scalar_one()
-    letter = "D" if made.drill else made.urgency.value[0].upper()
-    name = f"{letter}{number:04d}"
+    name = f"F{number:04d}"
     await connection.execute(update(incident).where(incident.c.id == number).values(number=name))
     return incident_from({**incident_row(made), "id": number, "number": name})
 
