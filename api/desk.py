@@ -18,6 +18,7 @@ from alerts.incidents.plans import load_plans
 from alerts.oncall import registry as people
 from alerts.oncall.peoplefile import load_people_file, packaged_people
 from alerts.outbox.model import Facts, Text
+from alerts.outbox.store import Message
 from alerts.texts.render import render
 from api.clock import Clock
 from api.metrics import Metrics
@@ -77,6 +78,8 @@ async def open_people(
         clock_ms=clock.utc_ms,
         new_id=new_id,
         link_base=settings.alerts.link_base,
+        on_tried=lambda m, t: metrics.message_tried(m.channel.value, t.provider, t.outcome),
+        on_ended=lambda m: _ended(metrics, m),
     )
     desk = Desk(
         parts,
@@ -86,6 +89,12 @@ async def open_people(
         listeners=Listeners(missed=metrics.deadline_missed),
     )
     return PeopleSide(duty, gateway, quota, desk)
+
+
+def _ended(metrics: Metrics, item: Message) -> None:
+    at_ms = item.accepted_ms or item.ended_ms or item.created_ms
+    seconds = max(0, at_ms - item.created_ms) / 1000
+    metrics.message_ended(item.kind.value, item.channel.value, item.state.value, seconds)
 
 
 def new_id() -> str:
