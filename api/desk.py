@@ -15,7 +15,7 @@ from alerts.desk.dispatch import Parts
 from alerts.desk.duty import Duty
 from alerts.incidents.places import Places
 from alerts.incidents.plans import load_plans
-from alerts.oncall import registry as people
+from alerts.oncall import registry
 from alerts.oncall.peoplefile import load_people_file, packaged_people
 from alerts.outbox.model import Facts, Text
 from alerts.outbox.store import Message
@@ -103,11 +103,11 @@ def new_id() -> str:
 
 
 async def _register(settings: Settings, database: Database, sites: Sequence[Site]) -> None:
-    """Bring people up to the files; the packaged site gets the packaged people if it has none."""
+    """Bring people up to the files named in the settings."""
+    files = [load_people_file(path) for path in settings.people_files]
+    demo = packaged_people()
+    if settings.alerts.packaged_people and demo.site in {site.id for site in sites}:
+        files.append(demo)
     async with database.writing() as connection:
-        for path in settings.people_files:
-            await people.import_people(connection, load_people_file(path))
-        demo = packaged_people()
-        known = {site.id for site in sites}
-        if demo.site in known and await people.load_people(connection, demo.site) is None:
-            await people.import_people(connection, demo)
+        for people in files:
+            await registry.import_people(connection, people)
