@@ -4,12 +4,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from alerts.texts.render import render
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.channels.gateway import Gateway
 from alerts.channels.port import Channel, Outgoing, Throttled
-from alerts.channels.ways import build
 from alerts.channels.quota import Quota
+from alerts.channels.ways import build
 from alerts.desk.desk import Desk, Listeners
 from alerts.desk.dispatch import Parts
 from alerts.desk.duty import Duty
@@ -18,7 +19,6 @@ from alerts.incidents.plans import load_plans
 from alerts.oncall import registry as people
 from alerts.oncall.peoplefile import load_people_file, packaged_people
 from alerts.outbox.model import Facts, Text
-from alerts.texts.render import render
 from api.clock import Clock
 from api.metrics import Metrics
 from api.settings import Settings

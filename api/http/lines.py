@@ -156,7 +156,7 @@ def _event(reader: Reader, event: Event) -> Line:
     known = reader.say.has(f"event.{key}")
     text = reader.say(f"event.{key}", **_values(reader, detail)) if known else event.kind
     if note := detail.get("note"):
-        text += f": {note}"
+        text = reader.say("page.pair", a=text, b=note)
     if event.actor != "system":
         text = f"{reader.who(event.actor)} · {text}"
     return Line(_EVENT_MARKS.get(event.kind, Mark.INFO), text, reader.clock(event.at_ms))
@@ -165,9 +165,11 @@ def _event(reader: Reader, event: Event) -> Line:
 def _values(reader: Reader, detail: Mapping[str, Any]) -> dict[str, str]:
     """Everything any of the sentences names; what this event does not have is a dash."""
     watts = detail.get("proof_w")
-    place = f" ({reader.socket(detail['socket'])})" if detail.get("socket") else ""
+    title = reader.rule(str(detail.get("rule", _DASH)))
+    if detail.get("socket"):
+        title = reader.say("page.inside", a=title, b=reader.socket(detail["socket"]))
     return {
-        "title": reader.rule(str(detail.get("rule", _DASH))) + place,
+        "title": title,
         "urgency": _word(reader, "urgency", detail.get("urgency")),
         "number": str(detail.get("into") or detail.get("incident") or _DASH),
         "what": reader.socket(detail.get("socket")),
