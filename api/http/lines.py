@@ -41,6 +41,10 @@ _EVENT_MARKS: Final = {
     "again": Mark.ALARM,
     "cut_failed": Mark.ALARM,
     "deadline_missed": Mark.WARN,
+    "undelivered": Mark.WARN,
+    "call_unanswered": Mark.WARN,
+    "no_receipt": Mark.WARN,
+    "delivered": Mark.GOOD,
     "nobody_to_tell": Mark.WARN,
     "cut_proven": Mark.GOOD,
     "finding_cleared": Mark.GOOD,
@@ -179,6 +183,8 @@ def _values(reader: Reader, detail: Mapping[str, Any]) -> dict[str, str]:
         "deadline": _word(reader, "deadline", detail.get("deadline")),
         "cause": _word(reader, "cause", detail.get("cause")),
         "person": reader.who(str(detail.get("person", _DASH))),
+        "channel": _word(reader, "channel", detail.get("channel")),
+        "refusal": _word(reader, "refused", detail.get("refusal")),
     }
 
 
