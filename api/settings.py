@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from alerts.callbacks.keys import CallbackSettings
 from alerts.channels.settings import ChannelsSettings
 from alerts.desk.settings import AlertsSettings
 from iot.mqtt import MqttSettings
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     telemetry: TelemetrySettings = TelemetrySettings()
     api: ApiSettings = ApiSettings()
     channels: ChannelsSettings = ChannelsSettings()
+    callbacks: CallbackSettings = CallbackSettings()
     alerts: AlertsSettings = AlertsSettings()
     people: str = Field(default="", description="people files, separated by commas")
 

@@ -77,7 +77,7 @@ class Inbound:
             await note(connection, [Note(found.incident, now_ms, "call_unanswered", detail=said)])
             return True
         await self._delivered(connection, found, now_ms)
-        if came.dtmf is not None and came.dtmf.strip().startswith(_KEY_ACKNOWLEDGES):
+        if came.dtmf.startswith(_KEY_ACKNOWLEDGES):
             doing = Doing(Act.ACKNOWLEDGE, found.person, now_ms)
             for incident in await self._meant(connection, found):
                 await self._act(connection, incident, doing, "voice")

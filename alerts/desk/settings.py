@@ -15,7 +15,9 @@ class AlertsSettings(BaseModel):
 
     plans: Path | None = None
     """A file like ``alerts/incidents/plans.toml`` that replaces it."""
-    link_base: Annotated[str, StringConstraints(max_length=60, pattern=r"^([^\s:/]+(:\d+)?/a/)?$")] = ""
+    link_base: Annotated[
+        str, StringConstraints(max_length=60, pattern=r"^([^\s:/]+(:\d+)?/a/)?$")
+    ] = ""
     """Where officers' one-time links lead, without a scheme, for example ``cw.example.cn/a/``;
     empty = messages carry no links. It must reach this backend's HTTP side over HTTPS."""
     window_s: Annotated[int, Field(ge=60, le=86_400)] = 600
@@ -24,6 +26,9 @@ class AlertsSettings(BaseModel):
     """Faults and warnings close by themselves when nothing has stood for so long."""
     proof_hold_s: Annotated[float, Field(ge=0, le=5)] = 2.0
     """The first message waits so long for the proof of the cut, no longer."""
+
+    packaged_people: bool = False
+    """For demos: tell the fictional people of the packaged site, whose numbers are made up."""
 
     def guard(self) -> Guard:
         """The part that the desk works with."""

@@ -347,12 +347,13 @@ async def bundled_in(connection: AsyncConnection, carrier: str) -> list[Message]
 HELD: Final = "waits for the proof of the cut"
 
 
-async def oldest_waiting(connection: AsyncConnection) -> int | None:
-    """Since when the longest waiting message is due, UTC ms."""
+async def next_due(connection: AsyncConnection) -> int | None:
+    """When the next message is to be sent, or a lost lease ends, UTC ms."""
     c = message.c
-    query = select(func.min(c.due_ms)).where(c.state == MessageState.QUEUED.value)
-    found: int | None = (await connection.execute(query)).scalar_one_or_none()
-    return found
+    queued = select(func.min(c.due_ms)).where(c.state == MessageState.QUEUED.value)
+    leased = select(func.min(c.lease_ms) + 1).where(c.state == MessageState.SENDING.value)
+    found = [(await connection.execute(query)).scalar_one_or_none() for query in (queued, leased)]
+    return min((moment for moment in found if moment is not None), default=None)
 
 
 def message_row(item: Message) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from api.cli.simulate import simulate
 from api.cli.simulate_sms import simulate_sms
 from api.cli.sites import app as sites_app
 from api.cli.telemetry import app as telemetry_app
+from api.cli.texts import texts
 
 app = typer.Typer(
     name="chargeward",
@@ -30,6 +31,7 @@ app.command()(serve)
 app.command()(simulate)
 app.command()(simulate_sms)
 app.command()(doctor)
+app.command()(texts)
 app.command(hidden=True)(openapi)
 app.add_typer(sites_app, name="sites")
 app.add_typer(db_app, name="db")

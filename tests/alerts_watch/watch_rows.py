@@ -56,6 +56,7 @@ def message_row(message_id: str, incident_id: int, at_ms: int, **values: Any) ->
         "created_ms": at_ms,
         "accepted_ms": None,
         "attempts": 0,
+        "bundle_id": None,
         "reason": "",
     }
     return row | values
