@@ -15,9 +15,10 @@ from alerts.desk.dispatch import Parts
 from alerts.desk.duty import Duty
 from alerts.incidents.places import Places
 from alerts.incidents.plans import load_plans
-from alerts.oncall import registry as people
+from alerts.oncall import registry
 from alerts.oncall.peoplefile import load_people_file, packaged_people
 from alerts.outbox.model import Facts, Text
+from alerts.outbox.store import Message
 from alerts.texts.render import render
 from api.clock import Clock
 from api.metrics import Metrics
@@ -77,6 +78,8 @@ async def open_people(
         clock_ms=clock.utc_ms,
         new_id=new_id,
         link_base=settings.alerts.link_base,
+        on_tried=lambda m, t: metrics.message_tried(m.channel.value, t.provider, t.outcome),
+        on_ended=lambda m: _ended(metrics, m),
     )
     desk = Desk(
         parts,
@@ -88,17 +91,23 @@ async def open_people(
     return PeopleSide(duty, gateway, quota, desk)
 
 
+def _ended(metrics: Metrics, item: Message) -> None:
+    at_ms = item.accepted_ms or item.ended_ms or item.created_ms
+    seconds = max(0, at_ms - item.created_ms) / 1000
+    metrics.message_ended(item.kind.value, item.channel.value, item.state.value, seconds)
+
+
 def new_id() -> str:
     """Twelve characters nobody has had: 60 bits from the operating system."""
     return "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
 
 
 async def _register(settings: Settings, database: Database, sites: Sequence[Site]) -> None:
-    """Bring people up to the files; the packaged site gets the packaged people if it has none."""
+    """Bring people up to the files named in the settings."""
+    files = [load_people_file(path) for path in settings.people_files]
+    demo = packaged_people()
+    if settings.alerts.packaged_people and demo.site in {site.id for site in sites}:
+        files.append(demo)
     async with database.writing() as connection:
-        for path in settings.people_files:
-            await people.import_people(connection, load_people_file(path))
-        demo = packaged_people()
-        known = {site.id for site in sites}
-        if demo.site in known and await people.load_people(connection, demo.site) is None:
-            await people.import_people(connection, demo)
+        for people in files:
+            await registry.import_people(connection, people)

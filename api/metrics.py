@@ -16,6 +16,7 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 _BATCH: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _TURN_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5)
 _REACTION_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 3, 10)
+_TOLD_S: Final = (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 90, 300, 1800)
 _HTTP_S: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2)
 
 
@@ -72,6 +73,25 @@ class Metrics:
         )
         self._findings = Counter(
             "chargeward_findings", "Transitions of findings", ["rule", "change"], registry=registry
+        )
+        self._tried = Counter(
+            "chargeward_message_attempts",
+            "Messages handed to providers",
+            ["channel", "provider", "outcome"],
+            registry=registry,
+        )
+        self._messages = Counter(
+            "chargeward_messages",
+            "Messages by what became of them",
+            ["kind", "channel", "state"],
+            registry=registry,
+        )
+        self._told = Histogram(
+            "chargeward_message_accepted_seconds",
+            "What it tells was recorded to the provider's acceptance",
+            ["kind"],
+            buckets=_TOLD_S,
+            registry=registry,
         )
         self._missed = Counter(
             "chargeward_deadlines_missed",
@@ -171,6 +191,15 @@ class Metrics:
     def deadline_missed(self, deadline: str) -> None:
         """People did not acknowledge, arrive or report in time."""
         self._missed.labels(deadline).inc()
+
+    def message_tried(self, channel: str, provider: str, outcome: str) -> None:
+        """A provider was handed a message; ``outcome`` is a member of a fixed set."""
+        self._tried.labels(channel, provider, outcome).inc()
+
+    def message_ended(self, kind: str, channel: str, state: str, seconds: float) -> None:
+        """A message was accepted or given up, ``seconds`` after what it tells was recorded."""
+        self._messages.labels(kind, channel, state).inc()
+        self._told.labels(kind).observe(seconds)
 
     def command(self, action: str, outcome: str) -> None:
         """A command reached ``outcome`` (a member of its state enum)."""

@@ -167,6 +167,8 @@ class Backend:
     async def desk(self) -> None:
         """Do what is due at the desk and begin to send what waits."""
         await self.people.desk.turn(self.clock.utc_ms())
+        for news in await self.people.desk.news():
+            self.observation.incident(news)
 
     async def _desk_at_once(self) -> None:
         """The same as soon as something was recorded: the first message waits for no tick."""

@@ -14,11 +14,12 @@ from alerts.desk.inbound import Inbound, unanswered
 from alerts.findings import Recorded
 from alerts.incidents import escalation, silences
 from alerts.incidents.acts import Acts
-from alerts.incidents.intake import Intake
+from alerts.incidents.intake import Intake, Opened
 from alerts.incidents.model import Doing, Incident
 from alerts.incidents.places import Places
 from alerts.incidents.plans import Guard
 from alerts.incidents.rounds import Rounds
+from alerts.incidents.store import News, events_after, newest_event
 from alerts.incidents.telling import OnCall, Teller
 from alerts.oncall.model import Person
 from alerts.outbox import store
@@ -34,8 +35,8 @@ TURNS: int = 50
 class Listeners:
     """Who is told what happened at the desk; nothing here waits or raises."""
 
-    missed: Callable[[str], None] = lambda _: None
-    incident: Callable[[Incident], None] = lambda _: None
+    missed: Callable[[str], None] = lambda _: None  # the name of a deadline
+    opened: Opened | None = None
 
 
 class _Muting:
@@ -91,6 +92,7 @@ class Desk:
         listeners: Listeners | None = None,
     ) -> None:
         """``sandbox``: whom canary incidents tell; None = nobody."""
+        self._last_event = 0
         heard = listeners or Listeners()
         self._database = parts.database
         teller = Teller(
@@ -127,6 +129,17 @@ class Desk:
                 if not await self._rounds.due(connection, now_ms):
                     break
         await self.dispatcher.turn(now_ms)
+
+    async def news(self) -> list[News]:
+        """What was added to timelines since the last call, of all processes; at first nothing."""
+        async with self._database.reading() as connection:
+            if not self._last_event:
+                self._last_event = await newest_event(connection) or -1
+                return []
+            found = await events_after(connection, max(self._last_event, 0))
+        if found:
+            self._last_event = found[-1].event.id
+        return found
 
     async def next_ms(self) -> int | None:
         """When something is due next, UTC ms; None = nothing is."""

@@ -81,7 +81,8 @@ class Parts:
     clock_ms: Callable[[], int]
     new_id: Callable[[], str]
     link_base: str = ""  # "cw.example.cn/a/"; empty = messages carry no links
-    on_ended: Callable[[Message], None] = lambda _: None
+    on_tried: Callable[[Message, Tried], None] = lambda _, __: None
+    on_ended: Callable[[Message], None] = lambda _: None  # accepted, or given up
 
 
 class Dispatcher:
@@ -261,6 +262,8 @@ class Dispatcher:
             await self._note(connection, after, sent, now_ms)
             if sent.accepted is None:
                 await self._hasten(connection, after, now_ms)
+        for tried in sent.tried:
+            self._p.on_tried(after, tried)
         if after.state is not MessageState.QUEUED:
             self._p.on_ended(after)
 

@@ -27,6 +27,9 @@ class AlertsSettings(BaseModel):
     proof_hold_s: Annotated[float, Field(ge=0, le=5)] = 2.0
     """The first message waits so long for the proof of the cut, no longer."""
 
+    packaged_people: bool = False
+    """For demos: tell the fictional people of the packaged site, whose numbers are made up."""
+
     def guard(self) -> Guard:
         """The part that the desk works with."""
         return Guard(self.window_s, self.settle_s, self.proof_hold_s)

@@ -9,7 +9,8 @@ CUT_FAILED_RULE = "R40"
 OFFLINE_RULE = "R41"
 OUTAGE_RULE = "R50"
 SELF_TEST_REASON = "device_self_test"
-LINK_REASONS = frozenset({"silence", "last_will", "device_power_loss"})
+POWER_LOSS_REASON = "device_power_loss"
+LINK_REASONS = frozenset({"silence", "last_will", POWER_LOSS_REASON})
 """What an outage of the site explains."""
 
 

@@ -5,7 +5,7 @@ the whole site explains goes to the site's incident. Inhibition mutes messages, 
 record: everything is on a timeline.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -37,6 +37,8 @@ from devices.command_model import State as OrderState
 from devices.database import insert_into
 from rules.model import Change, Family, Finding, Transition
 
+Opened = Callable[[AsyncConnection, Incident, Place], Awaitable[None]]
+"""What else begins with an incident, in its transaction: the freezing of evidence."""
 TOLD_BY: Final = (Channel.SMS, Channel.ROBOT)
 _CUT_NOTES: Final = {
     OrderState.PROVEN: "cut_proven",
@@ -106,7 +108,7 @@ class _Turn:
 class Intake:
     """Groups what was recorded into incidents; everything in the caller's transaction."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, by name
         self,
         places: Places,
         teller: Teller,
@@ -114,13 +116,15 @@ class Intake:
         *,
         new_id: Callable[[], str],
         guard: Guard | None = None,
+        opened: Opened | None = None,
     ) -> None:
-        """``new_id``: characters nobody has had."""
+        """``new_id``: characters nobody has had; ``opened`` is told of each new incident."""
         self._places = places
         self._teller = teller
         self._rounds = rounds
         self._new_id = new_id
         self._guard = guard or Guard()
+        self._opened = opened
 
     async def take(
         self,
@@ -210,6 +214,8 @@ class Intake:
         await note(connection, [Note(made.id, now_ms, "opened", detail=_said(news))])
         await self._rounds.begin(connection, made, now_ms, finding=news.finding)
         turn.live.put(made, news.finding.key.rule)
+        if self._opened is not None and not made.canary:
+            await self._opened(connection, made, place)
 
     async def _join(self, turn: _Turn, known: Incident, news: _News) -> None:
         connection, now_ms, finding = turn.connection, turn.now_ms, news.finding

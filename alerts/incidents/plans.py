@@ -70,6 +70,10 @@ class Plan(_Section):
     on_site_s: Seconds | None = None
     report_s: Seconds | None = None
     trouble_delay_s: Seconds = 0
+    """Steps wait so long when the station is only not heard or not seeing."""
+    power_loss_delay_s: Seconds = 0
+    """The same for a station that says its power is going: others' silence tells in between
+    whether the whole site has none."""
     quiet: bool = False  # quiet hours hold its messages back
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=20)]
 

@@ -11,10 +11,10 @@ from typing import Final, Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.channels.port import Channel
-from alerts.incidents import escalation
+from alerts.incidents import escalation, grading
 from alerts.incidents.escalation import DueRow, RowState
 from alerts.incidents.model import Incident, Kind, State, Urgency
-from alerts.incidents.plans import SETTLE, DeadlineName, Guard, Plans, Step, When
+from alerts.incidents.plans import SETTLE, DeadlineName, Guard, Plan, Plans, Step, When
 from alerts.incidents.store import (
     Note,
     change_incident,
@@ -86,8 +86,7 @@ class Rounds:
     ) -> None:
         """Write the round's rows and do at once what is due at once."""
         plan = self._plans.of(incident.urgency)
-        blind = finding is not None and finding.family is Family.TROUBLE and not incident.canary
-        delay_ms = plan.trouble_delay_s * 1000 if blind else 0
+        delay_ms = 0 if finding is None or incident.canary else 1000 * _delay_s(plan, finding)
         await escalation.begin(connection, incident, plan, delay_ms=delay_ms)
         rows = await escalation.claim_first(connection, incident, now_ms)
         await self._do(connection, incident, rows, now_ms)
@@ -209,3 +208,10 @@ class Rounds:
         await change_incident(connection, incident, closed)
         await escalation.cancel(connection, incident, now_ms)
         await note(connection, [Note(incident.id, now_ms, "closed", detail={"settled": True})])
+
+
+def _delay_s(plan: Plan, finding: Finding) -> int:
+    """How long people are not told of it, in case it passes or the whole site explains it."""
+    if finding.reason == grading.POWER_LOSS_REASON:
+        return plan.power_loss_delay_s
+    return plan.trouble_delay_s if finding.family is Family.TROUBLE else 0

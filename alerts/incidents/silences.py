@@ -134,9 +134,7 @@ async def add(connection: AsyncConnection, wanted: Wanted, now_ms: int) -> Silen
     return made
 
 
-async def end(
-    connection: AsyncConnection, silence_id: int, by: str, now_ms: int
-) -> Silence | None:
+async def end(connection: AsyncConnection, silence_id: int, by: str, now_ms: int) -> Silence | None:
     """End a silence early; None when there is none of that number. Twice is harmless."""
     c = silence.c
     running = and_(c.id == silence_id, c.ended_ms.is_(None), c.until_ms > now_ms)

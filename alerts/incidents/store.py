@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, insert, or_, select, update
+from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.findings import StoredFinding, stored_finding
@@ -178,6 +178,35 @@ async def timeline(connection: AsyncConnection, incident_id: int) -> list[Event]
     return [
         Event(row.id, row.at_ms, row.kind, row.actor, row.detail)
         for row in await connection.execute(query)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A new line of a timeline, with the incident as it stands."""
+
+    event: Event
+    incident: Incident
+
+
+async def newest_event(connection: AsyncConnection) -> int | None:
+    """The number of the newest line of all timelines; None = there is none."""
+    query = select(func.max(incident_event.c.id))
+    found: int | None = (await connection.execute(query)).scalar_one_or_none()
+    return found
+
+
+async def events_after(connection: AsyncConnection, last: int, limit: int = 1_000) -> list[News]:
+    """Lines of all timelines with a number above ``last``, in order."""
+    c = incident_event.c
+    query = select(incident_event).where(c.id > last).order_by(c.id).limit(limit)
+    rows = (await connection.execute(query)).all()
+    ids = {row.incident_id for row in rows}
+    wanted = select(incident).where(incident.c.id.in_(sorted(ids)))
+    found = {i.id: i for i in map(incident_from, await _mappings(connection, wanted))}
+    return [
+        News(Event(row.id, row.at_ms, row.kind, row.actor, row.detail), found[row.incident_id])
+        for row in rows
     ]
 
 

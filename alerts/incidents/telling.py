@@ -175,6 +175,7 @@ class Teller:
             station_en=place.station_name.en if place.station_name else "",
             outcome=outcome,
             step=telling.step,
+            values={"minutes": (now_ms - incident.opened_ms) // 60_000} if telling.step else {},
         )
         if worst is None:
             return facts

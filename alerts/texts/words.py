@@ -20,6 +20,8 @@ from rules.texts import Lang
 
 VALUE_LIMIT: Final = 8
 """Characters of a value in an SMS; a reading that would be longer is said in words."""
+MOST_MINUTES: Final = 99
+"""More is not said: an escalation must stay within a segment."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,9 +61,13 @@ def spoken_outcome(of: Outcome, lang: Lang) -> str:
 
 
 def step(facts: Facts, lang: Lang) -> str:
-    """What nobody has done in time."""
+    """What nobody has done in time, and for how many minutes already."""
     table: Mapping[str, str] = words(lang)["step"]
-    return table.get(facts.step, table["other"])
+    missed = table.get(facts.step, table["other"])
+    minutes = facts.values.get("minutes")
+    if not isinstance(minutes, int):
+        return missed
+    return table["since"].format(missed=missed, minutes=min(minutes, MOST_MINUTES))
 
 
 def local(at_ms: int, timezone: str) -> datetime:

@@ -16,6 +16,7 @@ import httpx
 import structlog
 from fastapi import FastAPI
 
+from alerts.desk.settings import AlertsSettings
 from api.backend import ApiBackend
 from api.bootstrap import assemble
 from api.cli.narrator import Narrator
@@ -279,8 +280,14 @@ def _settings(
         mqtt=mqtt,
         channels=phones.channels(),
         callbacks=phones.callbacks(),
+        alerts=AlertsSettings(packaged_people=True, link_base=_links(play)),
         api=ApiSettings(host=play.host, port=play.port, open_reads=True),
     )
+
+
+def _links(play: Play) -> str:
+    """Where one-time links lead, as far as it is known before the API listens."""
+    return f"{play.host}:{play.port}/a/" if play.port and ":" not in play.host else ""
 
 
 def _plans(backend: Backend) -> list[StationPlan]:
