@@ -4,6 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from alerts.channels.quota import BudgetLevel, Spent
+from alerts.oncall.book import Book
+from alerts.oncall.gaps import Gap
+from alerts.oncall.gaps import empty_shifts as gaps_of
+from alerts.oncall.model import Role
 from alerts.watch.auditor import Broken
 from alerts.watch.canary_runs import Standing
 from alerts.watch.faultline import Fault
@@ -17,6 +22,8 @@ FAILED_RUNS: Final = 2
 """Canary runs that fail in a row before people are told."""
 DIRECT_MS: Final = 30_000
 """SQL, or a job of the desk, that is away for longer is told past SQL."""
+AHEAD_MS: Final = 12 * 3_600_000
+"""Empty shifts are told this long before they begin."""
 DESK_JOBS: Final = frozenset({"desk"})
 """Jobs without which no message leaves."""
 _REASONS: Final = {
@@ -85,6 +92,45 @@ def direct(verdict: Verdict) -> list[Fault]:
         if (sql or desk) and (cause.age_ms or 0) > DIRECT_MS:
             out.append(Fault(_REASONS[cause.trouble], cause.subject))
     return out
+
+
+def empty_shifts(book: Book, sites: Sequence[str], now_ms: int) -> list[HouseFinding]:
+    """Where nobody is on duty, now or within twelve hours; without an officer it is worse."""
+    found = {(g.site, _post(g)): g for g in reversed(gaps_of(book, sites, now_ms, AHEAD_MS))}
+    return [
+        HouseFinding(
+            site,
+            HouseRule.EMPTY_SHIFT,
+            post,
+            Reason.EMPTY_SHIFT,
+            Severity.MAJOR if gap.role is Role.OFFICER else Severity.WARN,
+            {"from_ms": gap.from_ms, "until_ms": gap.until_ms},
+        )
+        for (site, post), gap in found.items()
+    ]
+
+
+def budget(spent: Spent, sites: Iterable[str]) -> list[HouseFinding]:
+    """What has gone out in 24 hours, where it is 80 % of the budget or all of it."""
+    used = (
+        ("sms", spent.segments, spent.budget.segments),
+        ("voice", spent.calls, spent.budget.calls),
+    )
+    severity = Severity.MAJOR if spent.level is BudgetLevel.SPENT else Severity.WARN
+    subject, count, limit = max(used, key=lambda item: item[1] / item[2])
+    if spent.level is BudgetLevel.FINE:
+        return []
+    evidence: Evidence = {"used": count, "limit": limit}
+    return [
+        HouseFinding(
+            site, HouseRule.MESSAGE_BUDGET, subject, Reason.MESSAGE_BUDGET, severity, evidence
+        )
+        for site in sites
+    ]
+
+
+def _post(gap: Gap) -> str:
+    return gap.role.value if gap.area is None else f"{gap.role.value} {gap.area}"
 
 
 def _of_cause(cause: Cause, verdict: Verdict) -> Wrong:

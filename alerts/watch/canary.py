@@ -13,11 +13,11 @@ from alerts.watch import canary_runs
 from alerts.watch.canary_runs import Outcome, Run
 from devices.database import Database
 from devices.model import Name, Position, Site, Station
+from devices.names import CANARY_PREFIX
 from iot.codec import encode
 from iot.contract import Alarm, AlarmKind
 from iot.topics import Channel, topic
 
-PREFIX: Final = "canary-"
 _MAX_ID: Final = 32
 _NAME: Final = Name(zh="自检桩", en="Canary")
 
@@ -27,15 +27,10 @@ Publish = Callable[[str, bytes], bool]
 
 def canary_id(site: str) -> str:
     """The synthetic station of a site; a long site id is shortened and keeps a checksum."""
-    whole = PREFIX + site
+    whole = CANARY_PREFIX + site
     if len(whole) <= _MAX_ID:
         return whole
     return f"{whole[: _MAX_ID - 9]}-{crc32(site.encode()):08x}"
-
-
-def is_canary(station: str) -> bool:
-    """Whether the id is kept for synthetic stations."""
-    return station.startswith(PREFIX)
 
 
 def canary_sites(sites: Iterable[Site]) -> list[Site]:

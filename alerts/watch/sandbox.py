@@ -6,7 +6,7 @@ from typing import Final
 from alerts.channels.gateway import Gateway, Sent
 from alerts.channels.port import Accepted, Channel, Outgoing, Provider, Throttled
 from alerts.incidents.model import Kind
-from alerts.oncall.model import Person
+from alerts.oncall.model import CANARY, Person
 
 SANDBOX: Final = "sandbox"
 """The provider's name, and the address that leads to it."""
@@ -17,7 +17,7 @@ def recipient(phone: str | None) -> Person:
 
     The sandbox is addressed as a robot: the storm guard and the budget are for people.
     """
-    return Person(id="canary", name="自检 Canary", phone=phone, robot=None if phone else SANDBOX)
+    return Person(id=CANARY, name="自检 Canary", phone=phone, robot=None if phone else SANDBOX)
 
 
 class Sandbox:
