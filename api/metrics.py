@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from api.health import Verdict
+from api.watch_metrics import WatchMetrics
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
@@ -159,6 +160,8 @@ class Metrics:
             buckets=_HTTP_S,
             registry=registry,
         )
+
+        self.watch = WatchMetrics(registry)
 
     def accepted(self, lane: str, messages: int) -> None:
         """``messages`` of one batch passed admission."""

@@ -7,12 +7,13 @@ Environment variables are ``CHARGEWARD_`` + section + ``__`` + field, for exampl
 from pathlib import Path
 from typing import Literal, Self
 
+from alerts.callbacks.keys import CallbackSettings
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from alerts.callbacks.keys import CallbackSettings
 from alerts.channels.settings import ChannelsSettings
 from alerts.desk.settings import AlertsSettings
+from alerts.watch.settings import WatchSettings
 from iot.mqtt import MqttSettings
 
 MiB = 1024 * 1024
@@ -80,6 +81,7 @@ class Settings(BaseSettings):
     channels: ChannelsSettings = ChannelsSettings()
     callbacks: CallbackSettings = CallbackSettings()
     alerts: AlertsSettings = AlertsSettings()
+    watch: WatchSettings = WatchSettings()
     people: str = Field(default="", description="people files, separated by commas")
 
     @property
