@@ -97,6 +97,18 @@ class Metrics:
         self._drain_age = Gauge(
             "chargeward_drain_lag_seconds", "Age of the oldest frame that waits", registry=registry
         )
+        self._callbacks = Counter(
+            "chargeward_callbacks",
+            "Receipts, replies and call results by what became of them",
+            ["service", "outcome"],
+            registry=registry,
+        )
+        self._callbacks_refused = Counter(
+            "chargeward_callbacks_refused",
+            "Call-backs, or items of one, that were not taken",
+            ["service", "reason"],
+            registry=registry,
+        )
         self._http = Counter(
             "chargeward_http_requests",
             "HTTP answers by route template",
@@ -157,6 +169,14 @@ class Metrics:
     def sse_dropped(self) -> None:
         """A listener was dropped because it did not read fast enough."""
         self._sse_dropped.inc()
+
+    def callback(self, service: str, outcome: str) -> None:
+        """One receipt, reply or call result reached ``outcome``, a member of a fixed set."""
+        self._callbacks.labels(service, outcome).inc()
+
+    def callback_refused(self, service: str, reason: str) -> None:
+        """A call-back, or one item of it, was refused; ``reason`` is a member of an enum."""
+        self._callbacks_refused.labels(service, reason).inc()
 
     def http(self, method: str, route: str, status: int, seconds: float) -> None:
         """One HTTP answer; ``route`` is the template, never the path a client sent."""

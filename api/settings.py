@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from alerts.callbacks.keys import CallbackSettings
 from iot.mqtt import MqttSettings
 
 MiB = 1024 * 1024
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
         env_prefix="CHARGEWARD_",
         env_nested_delimiter="__",
         extra="forbid",
+        hide_input_in_errors=True,  # it may be a secret
         nested_model_default_partial_update=True,
     )
 
@@ -74,6 +76,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     api: ApiSettings = ApiSettings()
+    callbacks: CallbackSettings = CallbackSettings()
 
     @property
     def database_url(self) -> str:
