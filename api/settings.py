@@ -66,6 +66,7 @@ class Settings(BaseSettings):
         env_prefix="CHARGEWARD_",
         env_nested_delimiter="__",
         extra="forbid",
+        hide_input_in_errors=True,  # it may be a secret
         nested_model_default_partial_update=True,
     )
 
