@@ -55,10 +55,11 @@ class TencentSms:
         request = self._request(outgoing)
         async with answered_within(self._settings.timeout_s):
             answer = await self._asked(request)
-        [status] = answer.SendStatusSet or [None]
-        if status is None or not status.Code:
+        statuses = answer.SendStatusSet or []
+        if len(statuses) != 1 or not statuses[0].Code:
             code, detail = "unreadable", "the answer has no status of the number"
             raise Unknown(code, detail)
+        [status] = statuses
         if status.Code != OK:
             raise explain(TENCENT, status.Code, status.Message or "", self._secrets)
         billed = status.Fee or segments(outgoing.text, self.signature)
@@ -81,7 +82,7 @@ class TencentSms:
         except httpx.HTTPError as error:
             code, detail = "no-answer", type(error).__name__
             raise Unknown(code, detail) from None
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             code, detail = "unreadable", type(error).__name__  # no answer of Tencent's
             raise Unknown(code, detail) from None
 
