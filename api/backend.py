@@ -8,12 +8,12 @@ from alerts import alarms as alarm_inbox
 from alerts import findings as findings_at_rest
 from alerts.alarms import AlarmFilter, StoredAlarm
 from alerts.findings import FindingFilter, StoredFinding, StoredTransition
-from api.bootstrap import SAFETY, Backend
 from api.health import Verdict
 from api.http import status
 from api.http.ports import Detection, Released, Subject
 from api.live import LiveHub
 from api.metrics import Metrics
+from api.running import SAFETY, Backend
 from devices import credentials, records
 from devices.command_model import CommandRecord
 from devices.lockouts import LockBook

@@ -7,10 +7,13 @@ Environment variables are ``CHARGEWARD_`` + section + ``__`` + field, for exampl
 from pathlib import Path
 from typing import Literal, Self
 
+from alerts.callbacks.keys import CallbackSettings
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from alerts.channels.settings import ChannelsSettings
+from alerts.desk.settings import AlertsSettings
+from alerts.watch.settings import WatchSettings
 from iot.mqtt import MqttSettings
 
 MiB = 1024 * 1024
@@ -76,6 +79,10 @@ class Settings(BaseSettings):
     telemetry: TelemetrySettings = TelemetrySettings()
     api: ApiSettings = ApiSettings()
     channels: ChannelsSettings = ChannelsSettings()
+    callbacks: CallbackSettings = CallbackSettings()
+    alerts: AlertsSettings = AlertsSettings()
+    watch: WatchSettings = WatchSettings()
+    people: str = Field(default="", description="people files, separated by commas")
 
     @property
     def database_url(self) -> str:
@@ -86,4 +93,13 @@ class Settings(BaseSettings):
     @property
     def site_files(self) -> list[Path]:
         """The site files named in ``sites``."""
-        return [Path(part.strip()) for part in self.sites.split(",") if part.strip()]
+        return _paths(self.sites)
+
+    @property
+    def people_files(self) -> list[Path]:
+        """The people files named in ``people``."""
+        return _paths(self.people)
+
+
+def _paths(text: str) -> list[Path]:
+    return [Path(part.strip()) for part in text.split(",") if part.strip()]

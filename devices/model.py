@@ -9,8 +9,10 @@ import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Self, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -31,6 +33,30 @@ Label = Annotated[
     str,
     StringConstraints(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]+$"),
 ]
+
+
+def _snapshot_url(text: str) -> str:
+    """An address that can be fetched; what is wrong with it, without repeating it."""
+    try:
+        url = urlsplit(text)
+        whole = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        url, whole = SplitResult("", "", "", "", ""), False
+    if not whole or url.fragment:
+        msg = "must be an address such as http://192.0.2.7/snapshot.jpg"
+        raise ValueError(msg)
+    if "@" in url.netloc:
+        msg = "must not hold a user or password: those are settings (CHARGEWARD_CAMERAS__...)"
+        raise ValueError(msg)
+    return text
+
+
+SnapshotUrl = Annotated[
+    str,
+    StringConstraints(max_length=300, pattern=r"^[!-~]+$"),
+    AfterValidator(_snapshot_url),
+]
+"""Where a camera gives one still (JPEG or PNG) by HTTP GET."""
 RuleId = Annotated[str, StringConstraints(pattern=r"^R\d{2}$")]
 _S = TypeVar("_S", bound=BaseModel)
 _Scalar = bool | int | float | str
@@ -77,6 +103,8 @@ class Camera(_Section):
     name: Name
     area: AreaId
     position: Position
+    snapshot_url: SnapshotUrl | None = None
+    """Where it gives a still, for the evidence of an incident; None = it gives none."""
 
 
 class Station(_Section):

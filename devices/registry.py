@@ -176,7 +176,7 @@ def _area_row(site: Site, ordinal: int, area: Area) -> dict[str, Any]:
 
 
 def _camera_row(site: Site, ordinal: int, camera: Camera) -> dict[str, Any]:
-    return _placed(site, ordinal, camera)
+    return {**_placed(site, ordinal, camera), "snapshot_url": camera.snapshot_url}
 
 
 def _station_row(site: Site, ordinal: int, station: Station) -> dict[str, Any]:
@@ -244,7 +244,13 @@ def _site(
         areas=tuple(Area(id=a.id, name=_name(a)) for a in areas),
         stations=tuple(_station(s, links.get(s.id, [])) for s in stations),
         cameras=tuple(
-            Camera(id=c.id, name=_name(c), area=c.area_id, position=Position(x=c.x_m, y=c.y_m))
+            Camera(
+                id=c.id,
+                name=_name(c),
+                area=c.area_id,
+                position=Position(x=c.x_m, y=c.y_m),
+                snapshot_url=c.snapshot_url,
+            )
             for c in cameras
         ),
     )

@@ -74,6 +74,7 @@ camera = Table(
     Column("name_en", _LABEL, nullable=False),
     Column("x_m", Float, nullable=False),
     Column("y_m", Float, nullable=False),
+    Column("snapshot_url", String(300)),
     ForeignKeyConstraint(["site_id", "area_id"], ["area.site_id", "area.id"]),
 )
 

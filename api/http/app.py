@@ -8,9 +8,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api.http import history, orders, problems, sites, system
+from api.http import entry, history, officer, orders, problems, sites, system
 from api.http.edge import Edge
 from api.http.gate import Gate
+from api.http.office import Office
 from api.http.ports import Backend
 from api.http.stream import HEARTBEAT_S
 
@@ -35,10 +36,12 @@ def create_app(
     *,
     open_reads: bool = False,
     heartbeat_s: float = HEARTBEAT_S,
+    secure_cookies: bool = False,
 ) -> FastAPI:
     """The ASGI application over ``backend``; its life cycle belongs to the caller.
 
     ``open_reads``: reading needs no credential; whatever changes state always does.
+    ``secure_cookies``: officers' pages are served over HTTPS, also where a proxy hides it.
     ``heartbeat_s``: seconds of silence on the live stream before a comment is sent.
     """
     gate = Gate(backend, open_reads=open_reads)
@@ -61,9 +64,11 @@ def create_app(
         system.events(backend, gate, heartbeat_s=heartbeat_s),
         system.probes(backend),
     )
-    for router in routers:
+    office = Office(backend, secure=secure_cookies)
+    pages = (entry.routes(office), officer.routes(office))
+    for router in (*routers, *pages):
         app.include_router(router)
-    problems.install(app, _routes(routers))
+    problems.install(app, _routes((*routers, *pages)))
     app.openapi = partial(_document, app, routers)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 

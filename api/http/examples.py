@@ -10,7 +10,7 @@ from api.http import kept, views
 from devices.command_model import Origin, State
 from devices.limits import Desired
 from devices.lockouts import Kind, Lockout
-from devices.model import Area, Camera, Name, Plan, Position
+from devices.model import Area, Name, Plan, Position
 from devices.orders import Action, Intervals, Result, Trips
 from devices.twin import ReportedStatus
 from rules.model import Act, Change, Family, Severity
@@ -94,7 +94,7 @@ site: Final = views.Site(
     plan=Plan(width=240.0, height=160.0),
     areas=(Area(id="east", name=Name(zh="东区", en="East")),),
     cameras=(
-        Camera(id="cam-e01", name=Name(zh="东区一号", en="East 1"), area="east", position=_PLACE),
+        views.Camera("cam-e01", Name(zh="东区一号", en="East 1"), area="east", position=_PLACE),
     ),
     camera_total=474,
     stations=16,

@@ -14,6 +14,7 @@ from typing import Protocol
 from alerts.alarms import AlarmFilter, StoredAlarm
 from alerts.findings import FindingFilter, StoredFinding, StoredTransition
 from api.health import Verdict
+from api.http.cases import Cases
 from api.live import LiveHub
 from api.metrics import Metrics
 from devices.command_model import CommandRecord
@@ -89,6 +90,11 @@ class Backend(Protocol):
     @property
     def detection(self) -> Detection:
         """Findings, sessions and sensor truth, now."""
+        ...
+
+    @property
+    def cases(self) -> Cases:
+        """Incidents, messages, silences, officers' links."""
         ...
 
     @property

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 MAX_BODY_BYTES: Final = 16 * 1024
-"""Of any request; the largest that makes sense is a reason of 500 characters."""
+"""Of any request that is no photo; the largest that makes sense is a note of 2,000 characters."""
 RETRY_S: Final = 5
 _MAX_ERRORS: Final = 20
 """Entries of ``errors`` in one problem; a body can be wrong in thousands of places."""
@@ -178,7 +178,7 @@ def _(_: StoreError) -> Told:
 @tell.register
 def _(error: HTTPException) -> Told:
     problem = _BY_STATUS.get(error.status_code, Problem.BAD_REQUEST)
-    return Told(problem, {"limit": MAX_BODY_BYTES}, headers=error.headers or {})
+    return Told(problem, {"limit": error.detail}, headers=error.headers or {})
 
 
 def _later(problem: Problem, retry_s: int, **words: str) -> Told:

@@ -29,7 +29,9 @@ def site(backend: Backend, registered: Site) -> views.Site:
         timezone=registered.timezone,
         plan=registered.plan,
         areas=registered.areas,
-        cameras=registered.cameras,
+        cameras=tuple(  # where its stills are fetched is nobody's business here
+            views.Camera(c.id, c.name, c.area, c.position) for c in registered.cameras
+        ),
         camera_total=registered.camera_total,
         stations=len(stations),
         stations_online=sum(online(backend, s.id) for s in stations),

@@ -14,7 +14,7 @@ from api.health import Lane, Reason
 from api.http import kept
 from devices.limits import Desired
 from devices.lockouts import Lockout
-from devices.model import Area, Camera, Name, Plan, Position
+from devices.model import Area, Name, Plan, Position
 from devices.twin import ReportedStatus
 from rules.model import Family, Severity
 
@@ -34,6 +34,16 @@ Truth = Annotated[
         description="per channel: valid, stale, absent, stuck, saturated, sentinel or implausible"
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera that sees at least one station."""
+
+    id: str
+    name: Name
+    area: str
+    position: Position
 
 
 @dataclass(frozen=True, slots=True)

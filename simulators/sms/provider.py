@@ -70,6 +70,10 @@ class SmsProvider:
         self._fates = Fates(self._pushes, self.people, self._rng, session_context=session_context)
         self._exchange = Exchange(self, secrets)
 
+    def call_back(self, address: str) -> None:
+        """From now on make call-backs to this address (see ``callbacks``)."""
+        self._pushes.address = address
+
     @property
     def accepted(self) -> list[AcceptedSms]:
         """Everything that was accepted, in order; one entry per number."""

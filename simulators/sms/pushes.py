@@ -29,7 +29,7 @@ class Pushes:
 
     def __init__(self, address: str | None) -> None:
         """``address``: a URL or path in which ``{service}`` is replaced; None = push nothing."""
-        self._address = address
+        self.address = address
         self._items: list[tuple[int, int, Service, Kind, Item]] = []
         self._again: list[tuple[int, int, CallbackRequest]] = []
         self._number = 0
@@ -37,7 +37,7 @@ class Pushes:
 
     def add(self, due_ms: int, service: Service, kind: Kind, item: Item) -> None:
         """Let ``item`` be pushed from ``due_ms`` on."""
-        if self._address is not None:
+        if self.address is not None:
             heapq.heappush(self._items, (due_ms, self._next(), service, kind, item))
 
     def next_ms(self) -> int | None:
@@ -82,7 +82,7 @@ class Pushes:
         return [self._request(service, kind, items[at : at + MOST_IN_ONE]) for at in chunks]
 
     def _request(self, service: Service, kind: Kind, body: Item | list[Item]) -> CallbackRequest:
-        url = (self._address or "").replace("{service}", service.value)
+        url = (self.address or "").replace("{service}", service.value)
         text = json.dumps(body, ensure_ascii=False).encode()
         return CallbackRequest(self._next(), service, kind, url, urlsplit(url).path, _HEADERS, text)
 

@@ -29,6 +29,7 @@ from iot.quarantine import Refused
 from iot.store import RangeQuery, RawQuery, Series, StoreHealth, StoreUnavailable
 from rules.model import Act, Change, Family, Finding, FindingKey, Severity
 from rules.views import Reading, SocketView, StationView
+from tests.api.fake_cases import FakeCases
 
 NOW_MS = 1_790_000_000_000
 TOKEN = "cw_" + "k" * 43
@@ -215,6 +216,7 @@ class FakeBackend:
         self.book = CommandBook(lambda: f"c{next(ids)}")
         self.detection = FakeDetection()
         self.telemetry = FakeStore()
+        self.cases = FakeCases(self.now_ms)
         self.site = packaged_site()
         self.tokens = {TOKEN: "admin", OTHER_TOKEN: "second"}
         self.sql_down = False

@@ -74,6 +74,17 @@ async def test_a_change_is_named(database: Database) -> None:
     assert back.trips_of(back.stations[4]) == Trips(socket_c=80.0)
 
 
+async def test_where_a_camera_gives_stills_comes_back(database: Database) -> None:
+    """And a new address is a change of that camera alone."""
+    site = packaged_site()
+    await _import(database, site)
+    first = site.cameras[0].model_copy(update={"snapshot_url": "http://192.0.2.7/a.jpg?n=1"})
+    other = site.model_copy(update={"cameras": (first, *site.cameras[1:])})
+    report = await _import(database, other)
+    assert report == ImportReport(site.id, (), (f"camera {first.id}",), ())
+    assert await _load(database, site.id) == other
+
+
 async def test_a_locked_station_cannot_be_removed(database: Database) -> None:
     """Taking it out of the file would let it come back unlocked; nothing is changed."""
     site = packaged_site()

@@ -49,6 +49,7 @@ def _raw() -> dict[str, Any]:
                 "name": {"zh": "一", "en": "One"},
                 "area": "north",
                 "position": {"x": 5, "y": 5},
+                "snapshot_url": "http://192.0.2.7:8080/snapshot.jpg?channel=1",
             }
         ],
     }
@@ -96,6 +97,10 @@ def _station(key: str, value: object) -> Change:
     return lambda raw: raw["stations"][1].update({key: value})
 
 
+def _camera(snapshot_url: str) -> Change:
+    return lambda raw: raw["cameras"][0].update(snapshot_url=snapshot_url)
+
+
 REFUSED: list[tuple[str, Change, str]] = [
     ("unknown key", lambda r: r.update(colour="red"), "colour: extra inputs are not permitted"),
     ("unknown key below", _station("watts", 3), "stations[1].watts: extra inputs"),
@@ -123,6 +128,13 @@ REFUSED: list[tuple[str, Change, str]] = [
     ("rule id", _station("rules", {"hot": {}}), "stations[1].rules"),
     ("camera area", lambda r: r["cameras"][0].update(area="x-1"), "cameras[0].area: 'x-1' is none"),
     ("blind camera", lambda r: [s.pop("cameras") for s in r["stations"]], "sees no station"),
+    ("still ftp", _camera("ftp://192.0.2.7/a.jpg"), "cameras[0].snapshot_url: must be an address"),
+    ("still where", _camera("http:///a.jpg"), "cameras[0].snapshot_url: must be an address"),
+    ("still port", _camera("http://a:99999/"), "cameras[0].snapshot_url: must be an address"),
+    ("still part", _camera("http://a/#b"), "cameras[0].snapshot_url: must be an address"),
+    ("still secret", _camera("http://admin:x@a/"), "cameras[0].snapshot_url: must not hold a user"),
+    ("still break", _camera("http://a/\n"), "cameras[0].snapshot_url: string should match"),
+    ("still long", _camera("http://a/" + "b" * 300), "cameras[0].snapshot_url: string should have"),
     ("total", lambda r: r.update(camera_total=0), "camera_total: must be at least 1"),
     ("zone", lambda r: r.update(timezone="Mars/Base"), "timezone: 'Mars/Base' is no IANA"),
     ("zone path", lambda r: r.update(timezone="../etc/passwd"), "timezone: '../etc/passwd' is"),

@@ -16,6 +16,7 @@ SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    op.add_column("camera", sa.Column("snapshot_url", sa.String(length=300), nullable=True))
     op.create_table(
         "audit",
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -46,6 +47,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("provider", "key", name=op.f("pk_callback")),
     )
     op.create_index(op.f("ix_callback_received_ms"), "callback", ["received_ms"], unique=False)
+    op.create_table(
+        "calendar_feed",
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("key_sha256", sa.String(length=64), nullable=False),
+        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "id", name=op.f("pk_calendar_feed")),
+    )
     op.create_table(
         "canary_run",
         sa.Column("id", SERIAL, sa.Identity(always=False), nullable=False),
@@ -99,6 +109,12 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("state != 'closed' AND station_id IS NOT NULL AND NOT drill"),
         postgresql_where=sa.text("state != 'closed' AND station_id IS NOT NULL AND NOT drill"),
+    )
+    op.create_table(
+        "oncall_site",
+        sa.Column("site_id", sa.String(length=64), nullable=False),
+        sa.Column("plan", DOCUMENT, nullable=False),
+        sa.PrimaryKeyConstraint("site_id", name=op.f("pk_oncall_site")),
     )
     op.create_table(
         "person",
@@ -284,6 +300,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=15), nullable=False),
         sa.Column("incident_id", SERIAL, nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("slot", sa.String(length=40), nullable=False),
         sa.Column("kind", sa.String(length=24), nullable=False),
         sa.Column("channel", sa.String(length=24), nullable=False),
         sa.Column("person_id", sa.String(length=64), nullable=False),
@@ -310,7 +327,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
         sa.UniqueConstraint(
-            "incident_id", "round", "kind", "channel", "person_id", name="uq_message_once"
+            "incident_id", "round", "slot", "channel", "person_id", name="uq_message_once"
         ),
     )
     op.create_index(
@@ -375,11 +392,14 @@ def downgrade() -> None:
         "roster_override",
         "roster",
         "person",
+        "oncall_site",
         "incident",
         "holiday",
         "canary_run",
+        "calendar_feed",
         "callback",
         "audit_head",
         "audit",
     ):
         op.drop_table(table)
+    op.drop_column("camera", "snapshot_url")
