@@ -99,12 +99,18 @@ async def mute() -> AsyncIterator[str]:
 
     server = await asyncio.start_server(hold, "127.0.0.1", 0)
     try:
-        yield "127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for writer in open_ends:
             writer.close()
         await server.wait_closed()
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    """Let everything else go on until it is so."""
+    while not reached():  # noqa: ASYNC110 - servers and adapters know no event of ours
+        await asyncio.sleep(0.001)
 
 
 Answer = Accepted | SendError | Exception

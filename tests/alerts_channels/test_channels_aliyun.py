@@ -33,6 +33,7 @@ from tests.alerts_channels.channels_kit import (
     Canned,
     canned,
     mute,
+    until,
 )
 
 NOW_MS = 1_790_000_000_000
@@ -129,7 +130,11 @@ async def test_a_way_without_call_backs_says_so(simulated: tuple[SmsProvider, st
 async def test_a_kind_without_a_template_goes_no_further(made: Ask) -> None:
     """Nothing leaves; it never will by this way."""
     error = await error_of(made("127.0.0.1:1"), replace(FIRE, kind=Kind.CLEARED))
-    assert (type(error), error.code, error.detail) == (Permanent, "no-template", "none for cleared.zh")
+    assert (type(error), error.code, error.detail) == (
+        Permanent,
+        "no-template",
+        "none for cleared.zh",
+    )
 
 
 @BOTH
@@ -140,10 +145,10 @@ async def test_a_kind_without_a_template_goes_no_further(made: Ask) -> None:
         (Mode.REFUSED, Unknown, "no-answer", 0),
         (Mode.THROTTLED, Throttled, "isv.BUSINESS_LIMIT_CONTROL", 0),
         (Mode.PERMANENT, Permanent, "isv.MOBILE_NUMBER_ILLEGAL", 0),
-        (Mode.LOST_ANSWER, Unknown, "timeout", 1),
+        (Mode.LOST_ANSWER, Unknown, "", 1),
     ],
 )
-async def test_how_it_misbehaves(  # noqa: PLR0913 - one row of a table
+async def test_how_it_misbehaves(  # noqa: PLR0913, PLR0917 - one row of a table
     simulated: tuple[SmsProvider, str],
     made: Ask,
     outgoing: Outgoing,
@@ -158,7 +163,7 @@ async def test_how_it_misbehaves(  # noqa: PLR0913 - one row of a table
     provider.behave(service, mode)
     error = await error_of(made(address), outgoing)
     assert type(error) is kind
-    assert code in {error.code, "no-answer"} if code == "timeout" else error.code == code
+    assert error.code == code or (not code and error.code in {"timeout", "no-answer"})
     assert len(provider.accepted) == taken
 
 
@@ -202,9 +207,7 @@ async def test_nobody_listens(made: Ask, outgoing: Outgoing, service: Service) -
 
 
 @BOTH
-async def test_a_server_that_says_nothing(
-    made: Ask, outgoing: Outgoing, service: Service
-) -> None:
+async def test_a_server_that_says_nothing(made: Ask, outgoing: Outgoing, service: Service) -> None:
     """Our own time-out ends it; nobody knows."""
     del service
     async with mute() as address:
@@ -229,7 +232,7 @@ async def test_a_server_that_says_nothing(
         (503, b"{}"),
     ],
 )
-async def test_rubbish(  # noqa: PLR0913 - one row of a table
+async def test_rubbish(  # noqa: PLR0913, PLR0917 - one row of a table
     told: Canned, made: Ask, outgoing: Outgoing, service: Service, status: int, body: bytes
 ) -> None:
     """What is no answer of the provider's leaves it open whether the message was taken."""
@@ -258,7 +261,7 @@ async def test_rubbish(  # noqa: PLR0913 - one row of a table
         (200, "something.New", "", Retryable, None),
     ],
 )
-async def test_codes_by_the_wire(  # noqa: PLR0913 - one row of a table
+async def test_codes_by_the_wire(  # noqa: PLR0913, PLR0917 - one row of a table
     told: Canned,
     status: int,
     code: str,
@@ -299,8 +302,7 @@ async def test_cancelling_ends_at_once(simulated: tuple[SmsProvider, str]) -> No
     provider.behave(Service.ALIYUN_SMS, Behaviour(Mode.LOST_ANSWER, answer_after_s=None))
     way = sms(address)
     sending = asyncio.create_task(way.send(FIRE))
-    while not provider.accepted:
-        await asyncio.sleep(0.01)
+    await until(lambda: bool(provider.accepted))
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending

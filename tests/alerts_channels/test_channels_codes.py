@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.channels.codes import ALIYUN, GAMMU, TENCENT, Meaning, explain, redacted
-from alerts.channels.phones import dialled, segments
+from alerts.channels.phones import dialled
 from alerts.channels.port import Permanent, Retryable, SendError, Throttled, Unknown
 
 KINDS = (Retryable, Unknown, Throttled, Permanent)
@@ -78,21 +78,3 @@ def test_no_secret_is_left(secrets: list[str], parts: list[str]) -> None:
 def test_numbers_as_aliyun_wants_them(phone: str, expected: str) -> None:
     """Eleven digits at home, country code and number abroad."""
     assert dialled(phone) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "signature", "expected"),
-    [
-        ("字" * 64, "安充消防", 1),
-        ("字" * 65, "安充消防", 2),
-        ("a" * 70, "", 1),
-        ("a" * 71, "", 2),
-        ("a" * 134, "", 2),
-        ("a" * 135, "", 3),
-        ("🔥" * 35, "", 1),
-        ("🔥" * 36, "", 2),
-    ],
-)
-def test_segments(text: str, signature: str, expected: int) -> None:
-    """70 UTF-16 units with the signature in its brackets, above that 67 each."""
-    assert segments(text, signature) == expected

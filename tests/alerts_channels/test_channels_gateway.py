@@ -19,9 +19,10 @@ from tests.alerts_channels.channels_kit import (
     TROUBLE,
     Answer,
     Scripted,
+    until,
 )
 
-SETTINGS = GatewaySettings(concurrency=2, fails=2, pause_s=30, retry_s=5)
+SETTINGS = GatewaySettings(concurrency=2, fails=2, pause_s=30, retry_s=5, patience_s=60)
 
 
 @dataclass
@@ -44,9 +45,7 @@ class Clock:
 def gateway(*providers: Scripted, clock: Clock | None = None) -> Gateway:
     """Over ``providers``, in that order."""
     clock = clock or Clock()
-    return Gateway(
-        providers, clock_ms=clock.utc_ms, monotonic_s=clock.monotonic, settings=SETTINGS
-    )
+    return Gateway(providers, clock_ms=clock.utc_ms, monotonic_s=clock.monotonic, settings=SETTINGS)
 
 
 def names(sent: Sent) -> list[tuple[str, str]]:
@@ -236,8 +235,7 @@ async def test_one_message_finds_out_whether_a_provider_is_back() -> None:
     clock.s += 30
     first.gate = asyncio.Event()
     probe = asyncio.create_task(both.send(TROUBLE))
-    while not first.inside:
-        await asyncio.sleep(0)
+    await until(lambda: bool(first.inside))
     assert (await both.send(TROUBLE)).skipped == (Skipped("aliyun", "circuit-open", 1),)
     probe.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -252,8 +250,7 @@ async def test_so_many_at_a_time() -> None:
     one = gateway(first)
     tasks = [asyncio.create_task(one.send(TROUBLE)) for _ in range(5)]
     fire = asyncio.create_task(one.send(FIRE))
-    while first.inside < 3:
-        await asyncio.sleep(0)
+    await until(lambda: first.inside == 3)
     for _ in range(10):
         await asyncio.sleep(0)
     assert (first.inside, [m.kind for m in first.got].count(Kind.FIRE)) == (3, 1)
@@ -263,14 +260,32 @@ async def test_so_many_at_a_time() -> None:
     assert (first.most, len(first.got)) == (3, 6)
 
 
+async def test_who_waits_too_long_goes_the_next_way() -> None:
+    """A busy provider is no reason to be late; when there is no other, it is soon asked again."""
+    busy = Scripted("aliyun", gate=asyncio.Event())
+    clock = Clock()
+    impatient = SETTINGS.model_copy(update={"patience_s": 0.01, "concurrency": 1})
+    ways = [busy, Scripted("tencent"), Scripted("aliyun-voice", Channel.VOICE, gate=busy.gate)]
+    both = Gateway(ways, clock_ms=clock.utc_ms, monotonic_s=clock.monotonic, settings=impatient)
+    first = [asyncio.create_task(both.send(outgoing)) for outgoing in (FIRE, CALL)]
+    await until(lambda: bool(ways[0].inside and ways[2].inside))
+    sent = await both.send(FIRE)
+    assert names(sent) == [("tencent", "accepted")]
+    assert sent.skipped == (Skipped("aliyun", "busy", 0.01),)
+    alone = await both.send(CALL)
+    assert alone == Sent((), None, 0.01, (Skipped("aliyun-voice", "busy", 0.01),))
+    assert busy.gate is not None
+    busy.gate.set()
+    assert all(end.accepted for end in await asyncio.gather(*first))
+
+
 async def test_those_who_waited_do_not_run_into_an_open_circuit() -> None:
     """The circuit is asked when their turn has come."""
     first = Scripted("aliyun", answers=[Unknown("timeout")] * 9, gate=asyncio.Event())
     second = Scripted("tencent")
     both = gateway(first, second)
     tasks = [asyncio.create_task(both.send(TROUBLE)) for _ in range(6)]
-    while first.inside < 2:
-        await asyncio.sleep(0)
+    await until(lambda: first.inside == 2)
     assert first.gate is not None
     first.gate.set()
     assert all(sent.accepted for sent in await asyncio.gather(*tasks))
@@ -282,8 +297,7 @@ async def test_cancelled_messages_leave_nothing_behind() -> None:
     first = Scripted("aliyun", gate=asyncio.Event())
     one = gateway(first)
     tasks = [asyncio.create_task(one.send(TROUBLE)) for _ in range(6)]
-    while first.inside < 2:
-        await asyncio.sleep(0)
+    await until(lambda: first.inside == 2)
     for task in tasks:
         task.cancel()
     assert all(
