@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api.http import entry, history, officer, orders, problems, sites, system
+from api.http import entry, history, incidents, officer, orders, problems, sites, system
 from api.http.edge import Edge
 from api.http.gate import Gate
 from api.http.office import Office
@@ -26,6 +26,7 @@ _TAGS: Final = [
     {"name": "sites", "description": "Sites, stations and sockets: now, and over time"},
     {"name": "commands", "description": "Cut, release, identify; lockouts"},
     {"name": "history", "description": "Findings, alarms, refused messages"},
+    {"name": "incidents", "description": "Incidents, acts, messages, silences"},
     {"name": "live", "description": "Server-sent events"},
     {"name": "system", "description": "Probes and metrics"},
 ]
@@ -61,6 +62,7 @@ def create_app(
         sites.routes(backend, gate),
         orders.routes(backend, gate),
         history.routes(backend, gate),
+        incidents.routes(backend, gate),
         system.events(backend, gate, heartbeat_s=heartbeat_s),
         system.probes(backend),
     )
