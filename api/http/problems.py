@@ -21,9 +21,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from alerts.callbacks.errors import BodyError, Reason
 from alerts.incidents.model import ActRefusedError, Refusal
 from alerts.incidents.silences import MAX_MS, SilenceRefusal, SilenceRefusedError
 from api import errors
+from api.http.bodies import limit_of
 from api.http.cases import PhotoRefusedError
 from api.live import TooManyListenersError
 from api.texts import negotiate, text
@@ -34,8 +36,6 @@ from iot.store import StoreError
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
-MAX_BODY_BYTES: Final = 16 * 1024
-"""Of any request that is no photo; the largest that makes sense is a note of 2,000 characters."""
 RETRY_S: Final = 5
 _MAX_ERRORS: Final = 20
 """Entries of ``errors`` in one problem; a body can be wrong in thousands of places."""
@@ -197,6 +197,12 @@ def _(error: RequestValidationError) -> Told:
 
 
 @tell.register
+def _(error: BodyError) -> Told:
+    why = errors.Why.NOT_JSON if error.reason is Reason.NOT_JSON else errors.Why.INVALID
+    return Told(Problem.INVALID, wrong=(Wrong("body", why),))
+
+
+@tell.register
 def _(_: CursorError) -> Told:
     return Told(Problem.BAD_CURSOR)
 
@@ -219,7 +225,7 @@ def _(_: StoreError) -> Told:
 @tell.register
 def _(error: HTTPException) -> Told:
     problem = _BY_STATUS.get(error.status_code, Problem.BAD_REQUEST)
-    return Told(problem, {"limit": error.detail}, headers=error.headers or {})
+    return Told(problem, headers=error.headers or {})
 
 
 def _later(problem: Problem, retry_s: int, **words: str) -> Told:
@@ -266,7 +272,11 @@ def document(error: Exception, path: str, accept_language: str | None) -> Respon
     language = negotiate(accept_language)
     told = tell(error)
     slug = told.problem.slug
-    fill = {**told.fill, **{name: text(language, key) for name, key in told.words.items()}}
+    fill = {
+        "limit": limit_of(path),
+        **told.fill,
+        **{name: text(language, key) for name, key in told.words.items()},
+    }
     body = {
         "type": told.problem.type,
         "title": text(language, f"problem.{slug}.title"),
@@ -291,7 +301,9 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         response = document(error, request.url.path, request.headers.get("accept-language"))
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.warning("request not served", path=request.url.path, error=repr(error))
+            # The route's template, not the path: some paths hold a key.
+            route = getattr(request.scope.get("route"), "path", "unmatched")
+            log.warning("request not served", route=route, error=repr(error))
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             response.headers["Allow"] = _allow(request.url.path, routes)
         return response
@@ -303,6 +315,7 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
         RequestValidationError,
         SilenceRefusedError,
         HTTPException,
+        BodyError,
         CursorError,
         DatabaseUnavailable,
         StoreError,
