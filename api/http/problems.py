@@ -22,8 +22,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alerts.callbacks.errors import BodyError, Reason
+from alerts.incidents.model import ActRefusedError, Refusal
+from alerts.incidents.silences import MAX_MS, SilenceRefusal, SilenceRefusedError
 from api import errors
 from api.http.bodies import limit_of
+from api.http.cases import PhotoRefusedError
 from api.live import TooManyListenersError
 from api.texts import negotiate, text
 from devices.errors import CursorError, DatabaseUnavailable
@@ -51,11 +54,19 @@ class Problem(Enum):
     STILL_DANGEROUS = ("still-dangerous", 409)
     SECOND_PERSON = ("second-person", 409)
     NOT_LOCKED = ("not-locked", 409)
+    INCIDENT_CLOSED = ("incident-closed", 409)
+    INCIDENT_NOT_CLOSED = ("incident-not-closed", 409)
+    CAUSE_NEEDED = ("cause-needed", 409)
+    NOTE_NEEDED = ("note-needed", 409)
+    PERSON_NEEDED = ("person-needed", 409)
+    NOT_REPORTED = ("not-reported", 409)
+    NEVER_SILENT = ("never-silent", 409)
     TOO_LARGE = ("too-large", 413)
     UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415)
     INVALID = ("invalid", 422)
     REASON_MISSING = ("reason-missing", 422)
     BAD_CURSOR = ("bad-cursor", 422)
+    PHOTO_REFUSED = ("photo-refused", 422)
     TOO_MANY_ATTEMPTS = ("too-many-attempts", 429)
     INTERNAL = ("internal", 500)
     UNAVAILABLE = ("unavailable", 503)
@@ -84,6 +95,18 @@ _REFUSALS: Final = {
     Outcome.REASON_MISSING: Problem.REASON_MISSING,
 }
 
+_ACTS: Final = {
+    Refusal.CLOSED: Problem.INCIDENT_CLOSED,
+    Refusal.NOT_CLOSED: Problem.INCIDENT_NOT_CLOSED,
+    Refusal.NEEDS_CAUSE: Problem.CAUSE_NEEDED,
+    Refusal.NEEDS_NOTE: Problem.NOTE_NEEDED,
+    Refusal.NEEDS_PERSON: Problem.PERSON_NEEDED,
+    Refusal.NOT_REPORTED: Problem.NOT_REPORTED,
+}
+_SILENCES: Final = {
+    SilenceRefusal.OVER: errors.Why.OVER,
+    SilenceRefusal.TOO_LONG: errors.Why.TOO_FAR_AHEAD,
+}
 _BY_STATUS: Final[Mapping[int, Problem]] = {
     HTTPStatus.BAD_REQUEST: Problem.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED: Problem.UNAUTHENTICATED,
@@ -147,6 +170,24 @@ def _(error: errors.BadQueryError) -> Told:
 def _(error: errors.ReleaseRefusedError) -> Told:
     blocking = {"blocked_by": error.findings} if error.findings else {}
     return Told(_REFUSALS[error.outcome], members=blocking)
+
+
+@tell.register
+def _(error: ActRefusedError) -> Told:
+    return Told(_ACTS[error.refusal])
+
+
+@tell.register
+def _(error: SilenceRefusedError) -> Told:
+    if error.refusal is SilenceRefusal.DANGER:
+        return Told(Problem.NEVER_SILENT)
+    days = {"days": MAX_MS // 86_400_000}
+    return Told(Problem.INVALID, wrong=(Wrong("until", _SILENCES[error.refusal], days),))
+
+
+@tell.register
+def _(error: PhotoRefusedError) -> Told:
+    return Told(Problem.PHOTO_REFUSED, words={"what": f"photo.{error.refusal}"})
 
 
 @tell.register
@@ -269,7 +310,10 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
 
     handled: tuple[type[Exception], ...] = (
         errors.ApiError,
+        ActRefusedError,
+        PhotoRefusedError,
         RequestValidationError,
+        SilenceRefusedError,
         HTTPException,
         BodyError,
         CursorError,

@@ -27,7 +27,15 @@ UNAUTHENTICATED = {
 
 def operations() -> list[tuple[str, str]]:
     """Every method and path there is, with the parameters filled."""
-    fill = {"site": "caimarenjia", "station": HOT, "socket": 5, "command": "c1", "finding": 1}
+    fill = {
+        "site": "caimarenjia",
+        "station": HOT,
+        "socket": 5,
+        "command": "c1",
+        "finding": 1,
+        "number": "F0012",
+        "silence": 1,
+    }
     fill |= {"service": "aliyun_sms", "key": "wrong"}
     return [
         (method.upper(), path.format(**fill))
