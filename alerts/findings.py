@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.tables import finding, finding_transition
 from devices.database import insert_into
+from devices.names import CANARY_PREFIX
 from devices.pages import MAX_PAGE, Cursor, Page, page_of
 from rules.model import Act, Change, Evidence, Family, Finding, FindingKey, Severity, Transition
 
@@ -57,7 +58,8 @@ class StoredTransition:
 class FindingFilter:
     """Which findings to list; None = any. UTC ms: ``since`` <= raised < ``until``.
 
-    ``socket`` 0 asks for findings on stations themselves.
+    ``socket`` 0 asks for findings on stations themselves. Those of synthetic stations are in no
+    list unless their stations are named.
     """
 
     stations: frozenset[str] | None = None
@@ -271,6 +273,8 @@ def _filtered(query: Select[Any], filters: FindingFilter) -> Select[Any]:
     ):
         if members is not None:
             wanted.append(column.in_(sorted(str(member) for member in members)))
+    if filters.stations is None:
+        wanted.append(c.station_id.not_like(f"{CANARY_PREFIX}%"))
     if filters.socket is not None:
         wanted.append(c.socket == filters.socket)
     if filters.open is not None:

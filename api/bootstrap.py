@@ -12,11 +12,13 @@ from uuid import uuid4
 
 import structlog
 
+from alerts.evidence.files import EvidenceFiles
 from alerts.watch import marks
 from api import stations as stations_in
 from api.clock import Clock
 from api.database_schema import upgrade
 from api.desk import open_people
+from api.evidence import Evidence
 from api.health import Health
 from api.jobs import Jobs
 from api.lanes import Lane
@@ -27,6 +29,7 @@ from api.records import SqlRecords
 from api.running import SAFETY, SNAPSHOT_CURSOR, TELEMETRY, Backend, Link, MakeLink
 from api.settings import MiB, Settings
 from api.snapshot import Snapshot, load_snapshot
+from api.watching import open_watching
 from devices import credentials, registry
 from devices.command_model import CommandRecord
 from devices.commands import CommandBook
@@ -109,9 +112,10 @@ async def assemble(
         stack.callback(journal.close)
         drain = Drain(journal, store)
 
-        admission = Admission(lambda station: _sockets(stations, station))
+        profiles = stations_in.profiles(sites, canaries=settings.watch.canary)
+        admission = Admission({profile.station: profile.sockets for profile in profiles}.get)
         state, replay_from = _resume(saved, admission.sequences)
-        engine = Engine(stations_in.profiles(sites), state)
+        engine = Engine(profiles, state)
         links = _links(settings, clock, make_link)
         outlet = Outlet(lambda topic, body, keep: links[SAFETY].publish(topic, body, retain=keep))
         twins = Twins(STATION_CHANNELS, SOCKET_CHANNELS)
@@ -126,10 +130,42 @@ async def assemble(
             monotonic_s=clock.monotonic_s,
         )
         runner = Runner(engine=engine, actuation=actuation, twins=twins, observer=observation)
-        people = await open_people(settings, database, clock, sites, metrics)
+        evidence = Evidence(
+            settings.cameras,
+            database=database,
+            store=store,
+            drain=drain,
+            files=EvidenceFiles(settings.data_dir),
+            clock=clock,
+            sites=sites,
+            profiles=profiles,
+        )
+        stack.push_async_callback(evidence.close)
+        people = await open_people(
+            settings,
+            database=database,
+            clock=clock,
+            sites=sites,
+            metrics=metrics,
+            opened=evidence.opened,
+        )
         stack.push_async_callback(people.gateway.close)
         wanted = asyncio.Event()
         records = SqlRecords(database, people.desk, clock.utc_ms, wanted.set)
+        watching = open_watching(
+            settings.watch,
+            database=database,
+            clock=clock,
+            health=health,
+            metrics=metrics.watch,
+            observation=observation,
+            records=records,
+            people=people,
+            sites=[site.id for site in sites],
+            publish=links[SAFETY].publish,
+            boot=uuid4().hex[:8],
+        )
+        stack.push_async_callback(watching.close)
         unfinished = await _restore(runner, database)
         replayed, skipped = _replay(
             runner, admission, journal, max(replay_from, journal.oldest_lsn)
@@ -174,6 +210,8 @@ async def assemble(
             live=live,
             first_token=first_token,
             people=people,
+            evidence=evidence,
+            watching=watching,
             desk_wanted=wanted,
             fresh=fresh,
             unfinished=unfinished,
@@ -255,11 +293,6 @@ def _resume(saved: Snapshot | None, sequences: Sequences) -> tuple[EngineState |
         log.warning("the state is made anew from the journal", error=repr(error))
         return None, 0
     return state, saved.lsn
-
-
-def _sockets(stations: dict[str, Charge], station: str) -> int | None:
-    charge = stations.get(station)
-    return None if charge is None else charge.sockets
 
 
 async def _restore(runner: Runner, database: Database) -> list[CommandRecord]:

@@ -11,15 +11,19 @@ from alerts.channels.port import Channel, Outgoing, Throttled
 from alerts.channels.quota import Quota
 from alerts.channels.ways import build
 from alerts.desk.desk import Desk, Listeners
-from alerts.desk.dispatch import Parts
+from alerts.desk.dispatch import Parts, Render
 from alerts.desk.duty import Duty
+from alerts.incidents.intake import Opened
 from alerts.incidents.places import Places
 from alerts.incidents.plans import load_plans
 from alerts.oncall import registry
+from alerts.oncall.model import CANARY
 from alerts.oncall.peoplefile import load_people_file, packaged_people
 from alerts.outbox.model import Facts, Text
 from alerts.outbox.store import Message
 from alerts.texts.render import render
+from alerts.watch.canary import canary_sites
+from alerts.watch.sandbox import Diverted, Sandbox, recipient
 from api.clock import Clock
 from api.metrics import Metrics
 from api.settings import Settings
@@ -38,12 +42,20 @@ class PeopleSide:
     gateway: Gateway
     quota: Quota
     desk: Desk
+    places: Places
+    render: Render
 
 
-async def open_people(
-    settings: Settings, database: Database, clock: Clock, sites: Sequence[Site], metrics: Metrics
+async def open_people(  # noqa: PLR0913 - what it is joined to, by name
+    settings: Settings,
+    *,
+    database: Database,
+    clock: Clock,
+    sites: Sequence[Site],
+    metrics: Metrics,
+    opened: Opened,
 ) -> PeopleSide:
-    """Join it; the caller closes the gateway.
+    """Join it; the caller closes the gateway. ``opened`` is told of each new incident.
 
     Raises:
         PlansError, PeopleFileError: a file named in the settings cannot be used.
@@ -58,6 +70,7 @@ async def open_people(
         monotonic_s=clock.monotonic_s,
         settings=settings.channels.gateway,
     )
+    sandbox = Gateway([Sandbox()], clock_ms=clock.utc_ms, monotonic_s=clock.monotonic_s)
     quota = Quota(settings.channels)
     signature = max((p.signature for p in gateway.of(Channel.SMS)), key=len, default="")
 
@@ -71,7 +84,7 @@ async def open_people(
 
     parts = Parts(
         database=database,
-        gateway=gateway,
+        gateway=Diverted(gateway, sandbox),
         render=text,
         closed=closed,
         plans=load_plans(settings.alerts.plans),
@@ -81,17 +94,21 @@ async def open_people(
         on_tried=lambda m, t: metrics.message_tried(m.channel.value, t.provider, t.outcome),
         on_ended=lambda m: _ended(metrics, m),
     )
+    places = Places.of(sites, canary_sites(sites))
     desk = Desk(
         parts,
         duty,
-        Places.of(sites),
+        places,
         guard=settings.alerts.guard(),
-        listeners=Listeners(missed=metrics.deadline_missed),
+        sandbox=recipient(settings.watch.canary_recipient),
+        listeners=Listeners(missed=metrics.deadline_missed, opened=opened),
     )
-    return PeopleSide(duty, gateway, quota, desk)
+    return PeopleSide(duty, gateway, quota, desk, places, text)
 
 
 def _ended(metrics: Metrics, item: Message) -> None:
+    if item.person == CANARY:
+        return
     at_ms = item.accepted_ms or item.ended_ms or item.created_ms
     seconds = max(0, at_ms - item.created_ms) / 1000
     metrics.message_ended(item.kind.value, item.channel.value, item.state.value, seconds)

@@ -7,6 +7,7 @@ from alerts.incidents.store import News
 from api.live import LiveHub
 from api.metrics import Metrics
 from devices.command_model import CommandRecord, Send
+from devices.names import is_canary
 from rules.model import Transition
 
 FINDING: Final = "finding"
@@ -27,8 +28,10 @@ class Observation:
         self.on_command: list[Callable[[CommandRecord], None]] = []
 
     def transition(self, transition: Transition) -> None:
-        """A finding was raised, updated or cleared."""
+        """A finding was raised, updated or cleared; those of synthetic stations are nobody's."""
         finding, key = transition.finding, transition.finding.key
+        if is_canary(key.station):
+            return
         self._metrics.finding(key.rule, transition.change.value)
         self._live.publish(
             FINDING,

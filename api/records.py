@@ -39,6 +39,8 @@ class SqlRecords:
     ) -> None:
         """All writes go through the database's one writer; ``committed`` is called after each.
 
+        ``on_recorded`` may be given listeners: they hear of transitions that are in SQL.
+
         Incidents begin by ``clock_ms``, when people can first be told, not when the frame came:
         after a database's absence nobody is late before having been asked.
         """
@@ -46,6 +48,7 @@ class SqlRecords:
         self._intake = intake
         self._clock_ms = clock_ms
         self._committed = committed
+        self.on_recorded: list[Callable[[Sequence[Transition]], None]] = []
 
     async def write(self, records: Sequence[Record]) -> None:
         """Commit everything or nothing.
@@ -67,6 +70,7 @@ class SqlRecords:
             await save_limits(connection, [d for r in records for d in r.limits])
             await save_status(connection, [s for r in records for s in r.statuses])
             await self._intake.take(connection, recorded, commands, self._clock_ms())
+        self._tell(transitions)
         self._committed()
 
     async def replayed(self, transitions: Sequence[Transition], at_ms: int) -> set[FindingKey]:
@@ -74,7 +78,12 @@ class SqlRecords:
         async with self._database.writing() as connection:
             recorded = await save_transitions(connection, transitions, at_ms)
             await self._intake.take(connection, recorded, (), self._clock_ms())
+        self._tell(transitions)
         return set(recorded.began)
+
+    def _tell(self, transitions: Sequence[Transition]) -> None:
+        for listener in self.on_recorded:
+            listener(transitions)
 
 
 def _alarm(came: ReceivedAlarm) -> StationAlarm:

@@ -13,6 +13,7 @@ import structlog
 from alerts.watch import marks
 from api.clock import Clock
 from api.desk import PeopleSide
+from api.evidence import Evidence
 from api.health import Health
 from api.jobs import Jobs
 from api.lanes import Lane, Source
@@ -21,6 +22,7 @@ from api.metrics import Metrics
 from api.observer import Observation
 from api.settings import MiB, Settings
 from api.snapshot import Snapshot, save_snapshot
+from api.watching import Watching
 from devices.command_model import CommandRecord
 from devices.database import Database
 from devices.errors import DatabaseUnavailable
@@ -45,8 +47,14 @@ TICK_S: Final = 0.5
 PROBE_S: Final = 5
 DESK_S: Final = 0.5
 DUTY_S: Final = 5
+FREEZE_S: Final = 1
 WATCH_S: Final = 2
 MARK_S: Final = 10
+AUDIT_S: Final = 10
+DIRECT_S: Final = 5
+LISTEN_S: Final = 2
+BEAT_S: Final = 60
+PLAN_S: Final = 300
 PRUNE_S: Final = 3600
 CLOSE_S: Final = 10.0
 SNAPSHOT_CURSOR: Final = "snapshot"
@@ -97,6 +105,8 @@ class Backend:
     live: LiveHub
     first_token: str | None
     people: PeopleSide
+    evidence: Evidence
+    watching: Watching
     desk_wanted: asyncio.Event
     fresh: set[FindingKey]
     unfinished: list[CommandRecord]
@@ -180,6 +190,10 @@ class Backend:
             except DatabaseUnavailable as error:  # the tick tries again, and is red meanwhile
                 log.warning("the desk waits for SQL", error=str(error))
 
+    async def freeze(self) -> None:
+        """Begin to freeze the evidence that is due."""
+        await self.evidence.freezer.turn(self.clock.utc_ms())
+
     async def duty(self) -> None:
         """Read who is on duty again."""
         await self.people.duty.refresh(self.database, self.clock.utc_ms())
@@ -205,6 +219,8 @@ class Backend:
             (self.snapshot, self.settings.snapshot_s),
         ):
             self.jobs.every(seconds, job)
+        self._watch_the_watcher()
+        self.jobs.every(FREEZE_S, self.freeze, vital=False)
         self.jobs.every(MARK_S, self.mark, vital=False)
         self.jobs.every(PRUNE_S, self.prune, vital=False)
         await self.watch()
@@ -225,6 +241,20 @@ class Backend:
             _, hanging = await asyncio.wait([committing], timeout=CLOSE_S)
             for task in hanging:  # SQL is away: what it should have had is not acknowledged
                 task.cancel()
+
+    def _watch_the_watcher(self) -> None:
+        """The jobs of ``api.watching``: what the alarm path needs none of is never red."""
+        watching = self.watching
+        self.jobs.every(AUDIT_S, watching.audit)
+        self.jobs.every(DIRECT_S, watching.direct)
+        for job, seconds in (
+            (watching.sing, self.settings.watch.canary_period_s),
+            (watching.listen, LISTEN_S),
+            (watching.beat, BEAT_S),
+            (watching.plan, PLAN_S),
+            (watching.forget, PRUNE_S),
+        ):
+            self.jobs.every(seconds, job, vital=False)
 
     async def finish(self) -> None:
         """A clean end: what was submitted is durable, and the state saved.

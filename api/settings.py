@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from alerts.callbacks.keys import CallbackSettings
 from alerts.channels.settings import ChannelsSettings
 from alerts.desk.settings import AlertsSettings
+from alerts.evidence.stills import CameraSettings
+from alerts.watch.settings import WatchSettings
 from iot.mqtt import MqttSettings
 
 MiB = 1024 * 1024
@@ -65,6 +67,7 @@ class Settings(BaseSettings):
         env_prefix="CHARGEWARD_",
         env_nested_delimiter="__",
         extra="forbid",
+        hide_input_in_errors=True,  # it may be a secret
         nested_model_default_partial_update=True,
     )
 
@@ -80,6 +83,8 @@ class Settings(BaseSettings):
     channels: ChannelsSettings = ChannelsSettings()
     callbacks: CallbackSettings = CallbackSettings()
     alerts: AlertsSettings = AlertsSettings()
+    watch: WatchSettings = WatchSettings()
+    cameras: CameraSettings = CameraSettings()
     people: str = Field(default="", description="people files, separated by commas")
 
     @property

@@ -1,7 +1,7 @@
 """The desk joined: one object that the composition root makes and turns.
 
 ``take`` runs inside the transaction that records findings; ``turn`` does what is due and begins
-to send; everything else is what people do.
+to send; ``acts`` and ``inbound`` are what people do.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from alerts.findings import Recorded
 from alerts.incidents import escalation, silences
 from alerts.incidents.acts import Acts
 from alerts.incidents.intake import Intake, Opened
-from alerts.incidents.model import Doing, Incident
+from alerts.incidents.model import Incident
 from alerts.incidents.places import Places
 from alerts.incidents.plans import Guard
 from alerts.incidents.rounds import Rounds
@@ -107,9 +107,9 @@ class Desk:
             on_missed=heard.missed,
         )
         self._rounds = rounds
-        self._acts = Acts(parts.plans, rounds)
+        self.acts = Acts(parts.plans, rounds)
         self._intake = Intake(places, teller, rounds, new_id=parts.new_id, guard=guard)
-        self.inbound = Inbound(oncall, self._acts, teller, parts.gateway, parts.plans)
+        self.inbound = Inbound(oncall, self.acts, teller, parts.gateway, parts.plans)
         self.dispatcher = Dispatcher(parts)
 
     async def take(
@@ -149,17 +149,6 @@ class Desk:
                 await store.next_due(connection),
             )
         return min((m for m in moments if m is not None), default=None)
-
-    async def perform(self, incident_id: int, doing: Doing, *, via: str = "api") -> Incident:
-        """What a person does, in a transaction of its own; see ``Acts.perform``."""
-        async with self._database.writing() as connection:
-            return await self._acts.perform(connection, incident_id, doing, via=via)
-
-    async def perform_in(
-        self, connection: AsyncConnection, incident_id: int, doing: Doing, *, via: str
-    ) -> Incident:
-        """The same within the caller's transaction."""
-        return await self._acts.perform(connection, incident_id, doing, via=via)
 
     async def open_drill(self, site: str, area: str | None, now_ms: int, by: str) -> int:
         """Begin a drill; the incident."""

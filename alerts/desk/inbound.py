@@ -110,7 +110,8 @@ class Inbound:
         if not incidents:
             return "wrong_incident"
         if understood.act is ReplyAct.LINK:
-            return await self._new_link(connection, incidents[0], person.id, now_ms)
+            sent = await self.new_link(connection, incidents[0], person.id, now_ms)
+            return "applied" if sent else "refused"
         doing = Doing(_ACTS[understood.act], person.id, now_ms)
         outcomes = [await self._act(connection, i, doing, "sms") for i in incidents]
         return "applied" if any(outcomes) else "refused"
@@ -145,17 +146,17 @@ class Inbound:
         told = [m for m in await store.messages_of(connection, incident.id) if m.address == phone]
         return [incident] if told else []
 
-    async def _new_link(
+    async def new_link(
         self, connection: AsyncConnection, incident: Incident, person: str, now_ms: int
-    ) -> str:
+    ) -> bool:
+        """Send the person another link; whether there is a phone and it had not too many."""
         messages = await store.messages_of(connection, incident.id, incident.round)
         asked = [m for m in messages if m.kind is Kind.LINK and m.person == person]
         known = self._oncall.person(person)
-        if known is None or len(asked) >= LINKS_PER_ROUND:
-            return "refused"
+        if known is None or known.phone is None or len(asked) >= LINKS_PER_ROUND:
+            return False
         telling = Telling(f"link-{len(asked) + 1}", Kind.LINK, (Channel.SMS,))
-        await self._teller.tell(connection, incident, [known], telling, now_ms)
-        return "applied"
+        return bool(await self._teller.tell(connection, incident, [known], telling, now_ms))
 
     async def _delivered(self, connection: AsyncConnection, found: Message, now_ms: int) -> None:
         if found.state is MessageState.DELIVERED:

@@ -107,7 +107,7 @@ class Rounds:
         """Nothing stands against it any more: say so to whom was told, and let it settle."""
         await note(connection, [Note(incident.id, now_ms, "cleared")])
         told = await self._told(connection, incident)
-        if told and incident.state.rank < State.REPORTED.rank:
+        if told and incident.state.rank < State.REPORTED.rank and not incident.canary:
             people = [
                 p
                 for p in await self._teller.told_before(connection, incident, now_ms)

@@ -43,6 +43,10 @@ Weekday = Annotated[int, Field(ge=1, le=7)]
 EVERY_DAY: Final = (1, 2, 3, 4, 5, 6, 7)
 
 
+CANARY = "canary"
+"""Whom synthetic alarms are told to; nobody of the book may be called so."""
+
+
 class Role(StrEnum):
     """What a person is called for, in the order in which they are."""
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.channels.port import Channel
 from alerts.incidents.model import Kind
+from alerts.oncall.model import CANARY
 from alerts.outbox.model import Facts, MessageState, Outcome
 from alerts.outbox.tables import attempt, message
 from devices.database import insert_into
@@ -114,7 +115,7 @@ async def messages_by_id(connection: AsyncConnection, ids: Iterable[str]) -> lis
 async def list_messages(
     connection: AsyncConnection, cursor: str | None = None, limit: int = 50
 ) -> Page[Message]:
-    """One page of all messages, newest first; ``limit`` is held between 1 and ``MAX_PAGE``.
+    """One page of all messages to people, newest first; ``limit`` between 1 and ``MAX_PAGE``.
 
     Raises:
         CursorError: ``cursor`` was not given out by this list.
@@ -122,7 +123,8 @@ async def list_messages(
     """
     limit = max(1, min(limit, MAX_PAGE))
     c = message.c
-    query = select(message).order_by(c.created_ms.desc(), c.id.desc()).limit(limit + 1)
+    query = select(message).where(c.person_id != CANARY)
+    query = query.order_by(c.created_ms.desc(), c.id.desc()).limit(limit + 1)
     if cursor is not None:
         last = Cursor.parse(cursor)
         older = and_(c.created_ms == last.at_ms, c.id < last.id)

@@ -190,7 +190,8 @@ async def _newest_act(connection: AsyncConnection) -> Row[Any] | None:
         .join(incident, incident.c.id == c.incident_id)
         .where(c.id == newest)
     )
-    return (await connection.execute(query)).one_or_none()
+    found: Row[Any] | None = (await connection.execute(query)).one_or_none()
+    return found
 
 
 async def _is_in(connection: AsyncConnection, act: Row[Any], last_seq: int) -> bool:

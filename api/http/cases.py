@@ -1,4 +1,4 @@
-"""What the HTTP side needs of the people room: one ``Desk``, implemented in the composition root.
+"""What the HTTP side needs of the people room: ``Cases``, implemented in the composition root.
 
 All of it asks SQL; when SQL does not answer it raises ``devices.errors.DatabaseError``. Lists
 give at most ``limit`` rows, newest first, and the cursor that continues after them.
@@ -75,7 +75,7 @@ class Case:
     people: Mapping[str, Person] = field(default_factory=dict)  # all that are named above
 
 
-class Desk(Protocol):
+class Cases(Protocol):
     """Incidents, messages and silences; and what an officer's link opens."""
 
     async def incidents(
@@ -151,5 +151,10 @@ class Desk(Protocol):
         ...
 
     async def send_link(self, incident: int, person: str, phone: str) -> int:
-        """Send a new one-time link to the same phone; ms to wait when it is too soon, else 0."""
+        """Send a new one-time link to the same phone; ms to wait when it is too soon, else 0.
+
+        Raises:
+            LinkRefusedError: the person has no phone any more, or has had too many.
+
+        """
         ...

@@ -51,6 +51,12 @@ def probe(model: type, example: object, *, refuses: bool = False) -> dict[str, A
     return {"response_model": model, "responses": responses}
 
 
+def keyed(model: Any, example: object, *problems: int) -> dict[str, Any]:
+    """The same for a route whose path holds its key: a wrong one is 404, not 401."""
+    responses: dict[int | str, Any] = {200: shown(example), **refusals(404, 422, 429, *problems)}
+    return {"response_model": model, "responses": responses}
+
+
 def refusals(*codes: int) -> dict[int | str, Any]:
     """Problem documents with these status codes."""
     return {

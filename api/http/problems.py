@@ -21,7 +21,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from alerts.callbacks.errors import BodyError, Reason
 from api import errors
+from api.http.bodies import limit_of
 from api.live import TooManyListenersError
 from api.texts import negotiate, text
 from devices.errors import CursorError, DatabaseUnavailable
@@ -31,8 +33,6 @@ from iot.store import StoreError
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
-MAX_BODY_BYTES: Final = 16 * 1024
-"""Of any request that is no photo; the largest that makes sense is a note of 2,000 characters."""
 RETRY_S: Final = 5
 _MAX_ERRORS: Final = 20
 """Entries of ``errors`` in one problem; a body can be wrong in thousands of places."""
@@ -156,6 +156,12 @@ def _(error: RequestValidationError) -> Told:
 
 
 @tell.register
+def _(error: BodyError) -> Told:
+    why = errors.Why.NOT_JSON if error.reason is Reason.NOT_JSON else errors.Why.INVALID
+    return Told(Problem.INVALID, wrong=(Wrong("body", why),))
+
+
+@tell.register
 def _(_: CursorError) -> Told:
     return Told(Problem.BAD_CURSOR)
 
@@ -178,7 +184,7 @@ def _(_: StoreError) -> Told:
 @tell.register
 def _(error: HTTPException) -> Told:
     problem = _BY_STATUS.get(error.status_code, Problem.BAD_REQUEST)
-    return Told(problem, {"limit": error.detail}, headers=error.headers or {})
+    return Told(problem, headers=error.headers or {})
 
 
 def _later(problem: Problem, retry_s: int, **words: str) -> Told:
@@ -225,7 +231,11 @@ def document(error: Exception, path: str, accept_language: str | None) -> Respon
     language = negotiate(accept_language)
     told = tell(error)
     slug = told.problem.slug
-    fill = {**told.fill, **{name: text(language, key) for name, key in told.words.items()}}
+    fill = {
+        "limit": limit_of(path),
+        **told.fill,
+        **{name: text(language, key) for name, key in told.words.items()},
+    }
     body = {
         "type": told.problem.type,
         "title": text(language, f"problem.{slug}.title"),
@@ -250,7 +260,9 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         response = document(error, request.url.path, request.headers.get("accept-language"))
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.warning("request not served", path=request.url.path, error=repr(error))
+            # The route's template, not the path: some paths hold a key.
+            route = getattr(request.scope.get("route"), "path", "unmatched")
+            log.warning("request not served", route=route, error=repr(error))
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             response.headers["Allow"] = _allow(request.url.path, routes)
         return response
@@ -259,6 +271,7 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
         errors.ApiError,
         RequestValidationError,
         HTTPException,
+        BodyError,
         CursorError,
         DatabaseUnavailable,
         StoreError,
