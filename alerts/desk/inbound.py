@@ -45,7 +45,7 @@ class Inbound:
 
     async def receipt(self, connection: AsyncConnection, came: Receipt, now_ms: int) -> bool:
         """A delivery receipt; whether it is of a message of ours."""
-        found = await store.message_of_attempt(connection, came.ref, came.message_id)
+        found = await self._of_ours(connection, came)
         if found is None:
             return False
         await store.receipt_came(
@@ -59,7 +59,7 @@ class Inbound:
 
     async def call_result(self, connection: AsyncConnection, came: CallResult, now_ms: int) -> bool:
         """What became of a call; key 1 acknowledges. Whether it is a call of ours."""
-        found = await store.message_of_attempt(connection, came.ref, came.message_id)
+        found = await self._of_ours(connection, came)
         if found is None:
             return False
         await store.receipt_came(
@@ -82,6 +82,17 @@ class Inbound:
             for incident in await self._meant(connection, found):
                 await self._act(connection, incident, doing, "voice")
         return True
+
+    async def _of_ours(
+        self, connection: AsyncConnection, came: Receipt | CallResult
+    ) -> Message | None:
+        """The message it is about, as it stands once nobody else can change it."""
+        found = await store.message_of_attempt(connection, came.ref, came.message_id)
+        if found is None:
+            return None
+        await incident_by_id(connection, found.incident, lock=True)
+        [row] = await store.messages_by_id(connection, [found.id])
+        return row
 
     async def reply(self, connection: AsyncConnection, came: Reply, now_ms: int) -> str:
         """A person's text; in one word, what it did."""
@@ -162,10 +173,13 @@ class Inbound:
     ) -> None:
         if found.state not in (MessageState.ACCEPTED, MessageState.SENDING):
             return
-        again = await send_otherwise(
+        tried = await store.attempts_of(connection, [found.id])
+        # Another provider may have taken it since: then that one's receipt decides.
+        elsewhere = any(a.outcome == "accepted" and a.receipt is None for a in tried)
+        again = not elsewhere and await send_otherwise(
             connection, found, self._gateway, now_ms, f"undelivered: {code}"
         )
-        if not again:
+        if not (again or elsewhere):
             ended = replace(
                 found,
                 state=MessageState.UNDELIVERED,

@@ -213,6 +213,14 @@ async def sent_lately(
     return [tuple(row) for row in await connection.execute(query)]
 
 
+async def renew(connection: AsyncConnection, ids: Iterable[str], lease_ms: int) -> None:
+    """We are still sending these: nobody else may until ``lease_ms``."""
+    wanted = sorted(ids)
+    if wanted:
+        sending = and_(message.c.id.in_(wanted), message.c.state == MessageState.SENDING.value)
+        await connection.execute(update(message).where(sending).values(lease_ms=lease_ms))
+
+
 async def take(connection: AsyncConnection, items: Sequence[Message], lease_ms: int) -> None:
     """Mark as being sent until ``lease_ms``, with texts frozen; the rows are locked by us."""
     for item in items:
@@ -270,18 +278,27 @@ async def bundle(
         )
 
 
-async def withdraw(connection: AsyncConnection, incident_id: int, now_ms: int, reason: str) -> None:
-    """What was not sent yet of an incident need not be."""
+async def withdraw(
+    connection: AsyncConnection,
+    incident_id: int,
+    now_ms: int,
+    reason: str,
+    *,
+    spare: Iterable[Kind] = (),
+) -> None:
+    """What waits to be sent of an incident need not be, nor again; but for ``spare``."""
     c = message.c
-    await connection.execute(
-        update(message)
-        .where(
-            c.incident_id == incident_id,
-            c.state == MessageState.QUEUED.value,
-            c.first_sent_ms.is_(None),
-        )
-        .values(state=MessageState.WITHDRAWN.value, ended_ms=now_ms, reason=reason)
+    waits = and_(
+        c.incident_id == incident_id,
+        c.state == MessageState.QUEUED.value,
+        c.kind.not_in(sorted(kind.value for kind in spare)),
     )
+    for taken, state in (
+        (c.accepted_ms.is_(None), MessageState.WITHDRAWN),
+        (c.accepted_ms.is_not(None), MessageState.ACCEPTED),  # it waited for another provider
+    ):
+        ended = {"state": state.value, "ended_ms": now_ms, "reason": reason}
+        await connection.execute(update(message).where(waits, taken).values(ended))
 
 
 async def release_held(
