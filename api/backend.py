@@ -9,6 +9,7 @@ from alerts import findings as findings_at_rest
 from alerts.alarms import AlarmFilter, StoredAlarm
 from alerts.findings import FindingFilter, StoredFinding, StoredTransition
 from api.bootstrap import SAFETY, Backend
+from api.duty import SqlDuty
 from api.health import Verdict
 from api.http import status
 from api.http.ports import Detection, Released, Subject
@@ -36,6 +37,7 @@ class ApiBackend:
     def __init__(self, backend: Backend) -> None:
         """Over the assembled backend."""
         self._backend = backend
+        self.duty = SqlDuty(backend.database, self.now_ms)
 
     async def run(self) -> None:
         """Turn the backend and its live stream until cancelled."""

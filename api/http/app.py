@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api.http import history, orders, problems, sites, system
+from api.http import duty, duty_changes, history, orders, problems, sites, system
 from api.http.edge import Edge
 from api.http.gate import Gate
 from api.http.ports import Backend
@@ -25,6 +25,7 @@ _TAGS: Final = [
     {"name": "sites", "description": "Sites, stations and sockets: now, and over time"},
     {"name": "commands", "description": "Cut, release, identify; lockouts"},
     {"name": "history", "description": "Findings, alarms, refused messages"},
+    {"name": "duty", "description": "People, rosters, who is on duty and when nobody is"},
     {"name": "live", "description": "Server-sent events"},
     {"name": "system", "description": "Probes and metrics"},
 ]
@@ -58,6 +59,10 @@ def create_app(
         sites.routes(backend, gate),
         orders.routes(backend, gate),
         history.routes(backend, gate),
+        duty.routes(backend, gate),
+        duty.calendars(backend, gate),
+        duty_changes.site_routes(backend, gate),
+        duty_changes.roster_routes(backend, gate),
         system.events(backend, gate, heartbeat_s=heartbeat_s),
         system.probes(backend),
     )

@@ -29,7 +29,7 @@ def _digits(value: Any) -> Any:
     return value
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """``5.0`` is the whole number 5 to JSON Schema, so it is here; ``"5"`` and ``true`` are not."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -154,7 +154,7 @@ Reason = Annotated[
 ]
 
 
-BodySocket = Annotated[SocketNumber, BeforeValidator(_whole)]
+BodySocket = Annotated[SocketNumber, BeforeValidator(whole)]
 
 
 class _Order(BaseModel):

@@ -29,6 +29,7 @@ from iot.quarantine import Refused
 from iot.store import RangeQuery, RawQuery, Series, StoreHealth, StoreUnavailable
 from rules.model import Act, Change, Family, Finding, FindingKey, Severity
 from rules.views import Reading, SocketView, StationView
+from tests.api.fake_duty import FakeDuty
 
 NOW_MS = 1_790_000_000_000
 TOKEN = "cw_" + "k" * 43
@@ -218,6 +219,7 @@ class FakeBackend:
         self.site = packaged_site()
         self.tokens = {TOKEN: "admin", OTHER_TOKEN: "second"}
         self.sql_down = False
+        self.duty = FakeDuty(self.sites, self.now_ms, self._sql)
         self.sends: list[Send] = []
         self.stored_commands: dict[str, CommandRecord] = {}
         self.stored_findings = [
