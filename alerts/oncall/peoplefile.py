@@ -161,5 +161,5 @@ def _line(item: dict[str, Any]) -> str:
     field = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in item["loc"])
     found = item["input"]
     shown = f", found {found!r:.80}" if isinstance(found, str | int | float) else ""
-    said = item["msg"].removeprefix("Value error, ")
+    said = item["msg"]
     return f"{field.removeprefix('.')}: {said[0].lower()}{said[1:]}{shown}"
