@@ -1,4 +1,4 @@
-"""The case book over SQL: incidents, messages, silences and officers' links, each in one transaction.
+"""Incidents, messages, silences and officers' links over SQL, each question one transaction.
 
 What it cannot do by itself it is given: acts, which know the response plans; the sending of a
 link, which knows the texts; the keeping of a photo, which knows the disk.
@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.incidents import links, silences, store
-from alerts.incidents.links import LinkView, Session
-from alerts.incidents.model import Doing, Incident
+from alerts.incidents.links import LinkRefusedError, LinkView, Session
+from alerts.incidents.model import Doing, Incident, Kind
 from alerts.incidents.silences import Silence, SilenceFilter, Wanted
 from alerts.incidents.store import IncidentFilter
 from alerts.incidents.tables import attachment
@@ -36,17 +36,12 @@ class Acting(Protocol):
 
 
 class LinkSending(Protocol):
-    """Queues a message with a fresh link in the caller's transaction."""
+    """Queues a message that will carry a fresh link, in the caller's transaction."""
 
-    async def send_link(
-        self,
-        connection: AsyncConnection,
-        incident: Incident,
-        person: str,
-        phone: str,
-        now_ms: int,
-    ) -> None:
-        """Mint a link for the person and queue its message to the phone."""
+    async def new_link(
+        self, connection: AsyncConnection, incident: Incident, person: str, now_ms: int
+    ) -> bool:
+        """To the person's own phone; whether there is one and it has not had too many."""
         ...
 
 
@@ -168,14 +163,29 @@ class SqlCases:
         async with self._database.writing() as connection:
             # The incident's row is locked, so that of two who ask at once one waits and is told.
             found = await store.incident_by_id(connection, incident, lock=True)
-            if found is None:
-                raise LookupError(incident)
             wait_ms = await links.pause_ms(
                 connection, incident_id=incident, phone=phone, now_ms=now_ms
             )
-            if wait_ms == 0:
-                await self._sending.send_link(connection, found, person, phone, now_ms)
-            return wait_ms
+            if found is None:
+                raise LinkRefusedError(links.Refusal.UNKNOWN)
+            wait_ms = max(wait_ms, await _still_asked(connection, found, person, now_ms))
+            if wait_ms:
+                return wait_ms
+            if not await self._sending.new_link(connection, found, person, now_ms):
+                raise LinkRefusedError(links.Refusal.UNKNOWN)
+            return 0
+
+
+async def _still_asked(
+    connection: AsyncConnection, incident: Incident, person: str, now_ms: int
+) -> int:
+    """How long a link that was asked for counts before it is made, which is when it is sent."""
+    asked = [
+        message.created_ms
+        for message in await outbox.messages_of(connection, incident.id, incident.round)
+        if message.kind is Kind.LINK and message.person == person
+    ]
+    return max(0, max(asked, default=0) + links.AGAIN_MS - now_ms)
 
 
 async def _with_attempts(

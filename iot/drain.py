@@ -88,6 +88,7 @@ class Drain:
         self._on_undecodable = on_undecodable
         self._position: int | None = None
         self._held: _Held | None = None
+        self._stored_ms: int | None = None
         self._one_at_a_time = asyncio.Lock()
         self.counts = DrainCounts()
         self.last_error: str | None = None
@@ -132,6 +133,12 @@ class Drain:
         oldest = int(held.blocks[0][1].received_ms[0]) if held and held.blocks else now_ms
         return Lag(max(self._journal.end_lsn - position, 0), max(now_ms - oldest, 0))
 
+    def stored_until_ms(self, now_ms: int) -> int | None:
+        """Up to which time of receipt (UTC ms) the store has every frame; None = not known yet."""
+        if self._position is not None and self._position >= self._journal.end_lsn:
+            return now_ms
+        return self._stored_ms
+
     async def _pass(self) -> bool:
         """One attempt at one batch; whether more is waiting."""
         async with self._one_at_a_time:
@@ -151,6 +158,8 @@ class Drain:
             self._note_failure(error)
             raise
         self._position, self._held, self.last_error = held.upto, None, None
+        if held.blocks:
+            self._stored_ms = int(held.blocks[-1][1].received_ms[-1])
         self.counts.frames += held.frames
         self.counts.batches += bool(held.blocks)
         return held.full

@@ -1,4 +1,4 @@
-"""What the HTTP side needs of the people room: one ``Desk``, implemented in the composition root.
+"""What the HTTP side needs of the people room: ``Cases``, implemented in the composition root.
 
 All of it asks SQL; when SQL does not answer it raises ``devices.errors.DatabaseError``. Lists
 give at most ``limit`` rows, newest first, and the cursor that continues after them.
@@ -25,9 +25,12 @@ MAX_PHOTO_BYTES = 10 * 1024 * 1024
 class PhotoRefusal(StrEnum):
     """Why a photo is not kept."""
 
-    TOO_LARGE = "too_large"  # in bytes or pixels
-    UNREADABLE = "unreadable"  # no JPEG, PNG or WebP, or a damaged one
-    TOO_MANY = "too_many"
+    TOO_LARGE = "too_large"  # more than MAX_PHOTO_BYTES
+    TOO_MANY_PIXELS = "too_many_pixels"
+    HEIC = "heic"  # a phone's own format: it can send JPEG when asked
+    NO_IMAGE = "no_image"  # neither JPEG, PNG nor WebP
+    DAMAGED = "damaged"
+    TOO_MANY = "too_many"  # the incident has as many photos as it may
 
 
 class PhotoRefusedError(Exception):
@@ -75,7 +78,7 @@ class Case:
     people: Mapping[str, Person] = field(default_factory=dict)  # all that are named above
 
 
-class Desk(Protocol):
+class Cases(Protocol):
     """Incidents, messages and silences; and what an officer's link opens."""
 
     async def incidents(
@@ -151,5 +154,10 @@ class Desk(Protocol):
         ...
 
     async def send_link(self, incident: int, person: str, phone: str) -> int:
-        """Send a new one-time link to the same phone; ms to wait when it is too soon, else 0."""
+        """Send a new one-time link to the same phone; ms to wait when it is too soon, else 0.
+
+        Raises:
+            LinkRefusedError: the person has no phone any more, or has had too many.
+
+        """
         ...

@@ -41,6 +41,10 @@ _EVENT_MARKS: Final = {
     "again": Mark.ALARM,
     "cut_failed": Mark.ALARM,
     "deadline_missed": Mark.WARN,
+    "undelivered": Mark.WARN,
+    "call_unanswered": Mark.WARN,
+    "no_receipt": Mark.WARN,
+    "delivered": Mark.GOOD,
     "nobody_to_tell": Mark.WARN,
     "cut_proven": Mark.GOOD,
     "finding_cleared": Mark.GOOD,
@@ -156,7 +160,7 @@ def _event(reader: Reader, event: Event) -> Line:
     known = reader.say.has(f"event.{key}")
     text = reader.say(f"event.{key}", **_values(reader, detail)) if known else event.kind
     if note := detail.get("note"):
-        text += f": {note}"
+        text = reader.say("page.pair", a=text, b=note)
     if event.actor != "system":
         text = f"{reader.who(event.actor)} · {text}"
     return Line(_EVENT_MARKS.get(event.kind, Mark.INFO), text, reader.clock(event.at_ms))
@@ -165,9 +169,11 @@ def _event(reader: Reader, event: Event) -> Line:
 def _values(reader: Reader, detail: Mapping[str, Any]) -> dict[str, str]:
     """Everything any of the sentences names; what this event does not have is a dash."""
     watts = detail.get("proof_w")
-    place = f" ({reader.socket(detail['socket'])})" if detail.get("socket") else ""
+    title = reader.rule(str(detail.get("rule", _DASH)))
+    if detail.get("socket"):
+        title = reader.say("page.inside", a=title, b=reader.socket(detail["socket"]))
     return {
-        "title": reader.rule(str(detail.get("rule", _DASH))) + place,
+        "title": title,
         "urgency": _word(reader, "urgency", detail.get("urgency")),
         "number": str(detail.get("into") or detail.get("incident") or _DASH),
         "what": reader.socket(detail.get("socket")),
@@ -177,6 +183,8 @@ def _values(reader: Reader, detail: Mapping[str, Any]) -> dict[str, str]:
         "deadline": _word(reader, "deadline", detail.get("deadline")),
         "cause": _word(reader, "cause", detail.get("cause")),
         "person": reader.who(str(detail.get("person", _DASH))),
+        "channel": _word(reader, "channel", detail.get("channel")),
+        "refusal": _word(reader, "refused", detail.get("refusal")),
     }
 
 

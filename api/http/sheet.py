@@ -187,7 +187,11 @@ def _others(
     return [
         Line(
             Mark.ALARM if stored.cleared_ms is None else Mark.GOOD,
-            f"{reader.socket(stored.finding.key.socket)}: {reader.reason(stored.finding)}",
+            reader.say(
+                "page.pair",
+                a=reader.socket(stored.finding.key.socket),
+                b=reader.reason(stored.finding),
+            ),
             reader.clock(stored.cleared_ms or stored.finding.raised_ms),
         )
         for stored in rest[:_MOST_OTHERS]

@@ -203,6 +203,20 @@ async def test_an_unreadable_block_is_handed_over(
     assert (lsn, payload, drain.counts.undecodable) == (1, b"from the future", 1)
 
 
+async def test_it_tells_up_to_when_the_store_has_everything(
+    journal: Journal, embedded_store: EmbeddedStore
+) -> None:
+    """Unknown at first; now when nothing waits; else the newest frame that was stored."""
+    journal.append([block(0)])
+    drain = Drain(journal, embedded_store)
+    now_ms = START_MS + 3_600_000
+    assert drain.stored_until_ms(now_ms) is None
+    await drain.pump()
+    assert drain.stored_until_ms(now_ms) == now_ms
+    journal.append([block(1)])
+    assert drain.stored_until_ms(now_ms) == START_MS + 4 * 1000 + 40
+
+
 class Broken(EmbeddedStore):
     """A store with a bug."""
 
