@@ -2,13 +2,16 @@
 
 import socket
 from collections.abc import Iterator
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
 
 from api.health import Verdict
 from api.job_health import JobHealth
-from api.watchdog import Watchdog
+from api.watchdog import BEAT_S, PROGRESS_MS, Watchdog
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -70,3 +73,13 @@ def test_abstract_names_are_understood() -> None:
         dog.ready()
         dog.close()
         assert listening.recv(100) == b"READY=1"
+
+
+def test_the_shipped_unit_gives_it_time_enough() -> None:
+    """Systemd waits for the first word, and longer than two beats for each that follows."""
+    unit = ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign] # systemd's names have capitals
+    unit.read_string((ROOT / "deploy" / "chargeward.service").read_text("utf-8"))
+    service = unit["Service"]
+    assert (service["Type"], service["Restart"]) == ("notify", "always")
+    assert 2 * BEAT_S + PROGRESS_MS / 1000 < float(service["WatchdogSec"]) <= 10

@@ -38,6 +38,11 @@ async def staffed(tmp_path: Path) -> AsyncIterator[Stage]:
         yield made
 
 
+def sound(stage: Stage) -> bool:
+    """Whether the heartbeat would be sent."""
+    return stage.backend.watching.sound
+
+
 async def green(stage: Stage) -> None:
     """What the running backend's jobs report: lanes, SQL, an audit."""
     now_ms = round(stage.clock.monotonic_s() * 1000)
@@ -59,10 +64,10 @@ async def house_rules(stage: Stage) -> list[tuple[str, str, bool]]:
 
 async def test_a_backend_in_order_is_sound(stage: Stage) -> None:
     """Nothing is broken, nothing stands; without an audit nothing is known."""
-    assert not stage.backend.watching.sound
+    assert not sound(stage)
     await green(stage)
     assert stage.backend.watching.broken == ()
-    assert stage.backend.watching.sound
+    assert sound(stage)
     assert await house_rules(stage) == []
 
 
@@ -74,7 +79,7 @@ async def test_a_step_that_nobody_does_is_found_told_and_over(staffed: Stage) ->
     await green(staffed)
     found = {(b.name, b.since_ms) for b in staffed.backend.watching.broken}
     assert Invariant.STEP_OVERDUE in {name for name, _ in found}
-    assert not staffed.backend.watching.sound
+    assert not sound(staffed)
     assert ("R96", "audit-step_overdue", True) in await house_rules(staffed)
     async with staffed.backend.database.reading() as connection:
         query = select(incident.c.station_id, incident.c.urgency).order_by(incident.c.id)
@@ -86,7 +91,7 @@ async def test_a_step_that_nobody_does_is_found_told_and_over(staffed: Stage) ->
     await staffed.backend.people.desk.dispatcher.idle()
     await green(staffed)
     assert staffed.backend.watching.broken == ()
-    assert staffed.backend.watching.sound
+    assert sound(staffed)
     standing = {(rule, tier) for rule, tier, stands in await house_rules(staffed) if stands}
     assert standing == set()
 
@@ -164,9 +169,9 @@ async def test_an_audit_that_cannot_be_made_is_no_good_news(stage: Stage) -> Non
     """After half a minute without one the heartbeat stops; an audit without SQL is an error."""
     watching = stage.backend.watching
     await green(stage)
-    assert watching.sound
+    assert sound(stage)
     watching.audited_ms = round(stage.clock.monotonic_s() * 1000) - 30_100
-    assert not watching.sound
+    assert not sound(stage)
 
 
 async def test_empty_shifts_and_budgets_are_looked_at(stage: Stage) -> None:
