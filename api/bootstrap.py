@@ -12,11 +12,13 @@ from uuid import uuid4
 
 import structlog
 
+from alerts.evidence.files import EvidenceFiles
 from alerts.watch import marks
 from api import stations as stations_in
 from api.clock import Clock
 from api.database_schema import upgrade
 from api.desk import open_people
+from api.evidence import Evidence
 from api.health import Health
 from api.jobs import Jobs
 from api.lanes import Lane
@@ -128,7 +130,25 @@ async def assemble(
             monotonic_s=clock.monotonic_s,
         )
         runner = Runner(engine=engine, actuation=actuation, twins=twins, observer=observation)
-        people = await open_people(settings, database, clock, sites, metrics)
+        evidence = Evidence(
+            settings.cameras,
+            database=database,
+            store=store,
+            drain=drain,
+            files=EvidenceFiles(settings.data_dir),
+            clock=clock,
+            sites=sites,
+            profiles=profiles,
+        )
+        stack.push_async_callback(evidence.close)
+        people = await open_people(
+            settings,
+            database=database,
+            clock=clock,
+            sites=sites,
+            metrics=metrics,
+            opened=evidence.opened,
+        )
         stack.push_async_callback(people.gateway.close)
         wanted = asyncio.Event()
         records = SqlRecords(database, people.desk, clock.utc_ms, wanted.set)
@@ -190,6 +210,7 @@ async def assemble(
             live=live,
             first_token=first_token,
             people=people,
+            evidence=evidence,
             watching=watching,
             desk_wanted=wanted,
             fresh=fresh,

@@ -13,6 +13,7 @@ from alerts.channels.ways import build
 from alerts.desk.desk import Desk, Listeners
 from alerts.desk.dispatch import Parts, Render
 from alerts.desk.duty import Duty
+from alerts.incidents.intake import Opened
 from alerts.incidents.places import Places
 from alerts.incidents.plans import load_plans
 from alerts.oncall import registry
@@ -45,10 +46,16 @@ class PeopleSide:
     render: Render
 
 
-async def open_people(
-    settings: Settings, database: Database, clock: Clock, sites: Sequence[Site], metrics: Metrics
+async def open_people(  # noqa: PLR0913 - what it is joined to, by name
+    settings: Settings,
+    *,
+    database: Database,
+    clock: Clock,
+    sites: Sequence[Site],
+    metrics: Metrics,
+    opened: Opened,
 ) -> PeopleSide:
-    """Join it; the caller closes the gateway.
+    """Join it; the caller closes the gateway. ``opened`` is told of each new incident.
 
     Raises:
         PlansError, PeopleFileError: a file named in the settings cannot be used.
@@ -94,7 +101,7 @@ async def open_people(
         places,
         guard=settings.alerts.guard(),
         sandbox=recipient(settings.watch.canary_recipient),
-        listeners=Listeners(missed=metrics.deadline_missed),
+        listeners=Listeners(missed=metrics.deadline_missed, opened=opened),
     )
     return PeopleSide(duty, gateway, quota, desk, places, text)
 

@@ -5,7 +5,7 @@
     ApiError
     ├── UnauthenticatedError     no credential, or one that is none of ours
     ├── TooManyAttemptsError     too many wrong credentials from one address
-    ├── NoSuchThingError         the site, station, socket, finding or command does not exist
+    ├── NoSuchThingError         the site, station, incident, ... does not exist
     ├── BadQueryError            parameters that contradict each other
     └── ReleaseRefusedError      the lockout stays, for the reason given
 """
@@ -40,6 +40,9 @@ class Thing(StrEnum):
     SOCKET = "socket"
     FINDING = "finding"
     COMMAND = "command"
+    INCIDENT = "incident"
+    PERSON = "person"
+    SILENCE = "silence"
 
 
 class NoSuchThingError(ApiError):
@@ -65,6 +68,8 @@ class Why(StrEnum):
     RANGE_TOO_LONG = "range_too_long"
     SOCKET_NEEDED = "socket_needed"
     NO_SOCKET = "no_socket"
+    OVER = "over"
+    TOO_FAR_AHEAD = "too_far_ahead"
 
 
 class BadQueryError(ApiError):

@@ -124,6 +124,18 @@ class Metrics:
         self._drain_age = Gauge(
             "chargeward_drain_lag_seconds", "Age of the oldest frame that waits", registry=registry
         )
+        self._callbacks = Counter(
+            "chargeward_callbacks",
+            "Receipts, replies and call results by what became of them",
+            ["service", "outcome"],
+            registry=registry,
+        )
+        self._callbacks_refused = Counter(
+            "chargeward_callbacks_refused",
+            "Call-backs, or items of one, that were not taken",
+            ["service", "reason"],
+            registry=registry,
+        )
         self._job_failures = Counter(
             "chargeward_job_failures", "Periodic jobs that raised", ["job"], registry=registry
         )
@@ -223,6 +235,14 @@ class Metrics:
     def sse_dropped(self) -> None:
         """A listener was dropped because it did not read fast enough."""
         self._sse_dropped.inc()
+
+    def callback(self, service: str, outcome: str) -> None:
+        """One receipt, reply or call result reached ``outcome``, a member of a fixed set."""
+        self._callbacks.labels(service, outcome).inc()
+
+    def callback_refused(self, service: str, reason: str) -> None:
+        """A call-back, or one item of it, was refused; ``reason`` is a member of an enum."""
+        self._callbacks_refused.labels(service, reason).inc()
 
     def job_failed(self, job: str) -> None:
         """A periodic job raised."""

@@ -13,6 +13,7 @@ import structlog
 from alerts.watch import marks
 from api.clock import Clock
 from api.desk import PeopleSide
+from api.evidence import Evidence
 from api.health import Health
 from api.jobs import Jobs
 from api.lanes import Lane, Source
@@ -46,6 +47,7 @@ TICK_S: Final = 0.5
 PROBE_S: Final = 5
 DESK_S: Final = 0.5
 DUTY_S: Final = 5
+FREEZE_S: Final = 1
 WATCH_S: Final = 2
 MARK_S: Final = 10
 AUDIT_S: Final = 10
@@ -103,6 +105,7 @@ class Backend:
     live: LiveHub
     first_token: str | None
     people: PeopleSide
+    evidence: Evidence
     watching: Watching
     desk_wanted: asyncio.Event
     fresh: set[FindingKey]
@@ -187,6 +190,10 @@ class Backend:
             except DatabaseUnavailable as error:  # the tick tries again, and is red meanwhile
                 log.warning("the desk waits for SQL", error=str(error))
 
+    async def freeze(self) -> None:
+        """Begin to freeze the evidence that is due."""
+        await self.evidence.freezer.turn(self.clock.utc_ms())
+
     async def duty(self) -> None:
         """Read who is on duty again."""
         await self.people.duty.refresh(self.database, self.clock.utc_ms())
@@ -213,6 +220,7 @@ class Backend:
         ):
             self.jobs.every(seconds, job)
         self._watch_the_watcher()
+        self.jobs.every(FREEZE_S, self.freeze, vital=False)
         self.jobs.every(MARK_S, self.mark, vital=False)
         self.jobs.every(PRUNE_S, self.prune, vital=False)
         await self.watch()

@@ -7,12 +7,13 @@ Environment variables are ``CHARGEWARD_`` + section + ``__`` + field, for exampl
 from pathlib import Path
 from typing import Literal, Self
 
-from alerts.callbacks.keys import CallbackSettings
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from alerts.callbacks.keys import CallbackSettings
 from alerts.channels.settings import ChannelsSettings
 from alerts.desk.settings import AlertsSettings
+from alerts.evidence.stills import CameraSettings
 from alerts.watch.settings import WatchSettings
 from iot.mqtt import MqttSettings
 
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
         env_prefix="CHARGEWARD_",
         env_nested_delimiter="__",
         extra="forbid",
+        hide_input_in_errors=True,  # it may be a secret
         nested_model_default_partial_update=True,
     )
 
@@ -82,6 +84,7 @@ class Settings(BaseSettings):
     callbacks: CallbackSettings = CallbackSettings()
     alerts: AlertsSettings = AlertsSettings()
     watch: WatchSettings = WatchSettings()
+    cameras: CameraSettings = CameraSettings()
     people: str = Field(default="", description="people files, separated by commas")
 
     @property

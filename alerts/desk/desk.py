@@ -1,7 +1,7 @@
 """The desk joined: one object that the composition root makes and turns.
 
 ``take`` runs inside the transaction that records findings; ``turn`` does what is due and begins
-to send; everything else is what people do.
+to send; ``acts`` and ``inbound`` are what people do.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.desk.dispatch import Dispatcher, Gateway, Parts
-from alerts.desk.inbound import Inbound, unanswered
+from alerts.desk.dispatch import Dispatcher, Parts
+from alerts.desk.inbound import Inbound
+from alerts.desk.otherwise import sweep
 from alerts.findings import Recorded
 from alerts.incidents import escalation, silences
 from alerts.incidents.acts import Acts
 from alerts.incidents.intake import Intake, Opened
-from alerts.incidents.model import Doing, Incident
+from alerts.incidents.model import Incident
 from alerts.incidents.places import Places
 from alerts.incidents.plans import Guard
 from alerts.incidents.rounds import Rounds
@@ -23,7 +24,6 @@ from alerts.incidents.store import News, events_after, newest_event
 from alerts.incidents.telling import OnCall, Teller
 from alerts.oncall.model import Person
 from alerts.outbox import store
-from alerts.outbox.store import Message
 from devices.command_model import CommandRecord
 from rules.model import Finding
 
@@ -67,17 +67,6 @@ class _Muting:
         return "; ".join(sorted({one.reason for one in covering if one is not None}))
 
 
-class _Resending:
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-
-    async def otherwise(
-        self, connection: AsyncConnection, messages: Sequence[Message], now_ms: int
-    ) -> list[str]:
-        """Queue again, for another provider, what no receipt came for."""
-        return await unanswered(connection, messages, self._gateway, now_ms)
-
-
 class Desk:
     """People's side of the backend."""
 
@@ -95,6 +84,7 @@ class Desk:
         self._last_event = 0
         heard = listeners or Listeners()
         self._database = parts.database
+        self._gateway = parts.gateway
         teller = Teller(
             oncall, places, parts.plans, new_id=parts.new_id, guard=guard, sandbox=sandbox
         )
@@ -102,14 +92,13 @@ class Desk:
             parts.plans,
             teller,
             _Muting(),
-            _Resending(parts.gateway),
             guard=guard,
             on_missed=heard.missed,
         )
         self._rounds = rounds
-        self._acts = Acts(parts.plans, rounds)
+        self.acts = Acts(parts.plans, rounds)
         self._intake = Intake(places, teller, rounds, new_id=parts.new_id, guard=guard)
-        self.inbound = Inbound(oncall, self._acts, teller, parts.gateway, parts.plans)
+        self.inbound = Inbound(oncall, self.acts, teller, parts.gateway, parts.plans)
         self.dispatcher = Dispatcher(parts)
 
     async def take(
@@ -124,10 +113,15 @@ class Desk:
 
     async def turn(self, now_ms: int) -> None:
         """Do what is due and begin to send what waits."""
+        next_ms = await self.next_ms()
+        if next_ms is None or next_ms > now_ms:
+            return  # asked of a reader: an idle desk does not stand in the writer's way
         for _ in range(TURNS):
             async with self._database.writing() as connection:
                 if not await self._rounds.due(connection, now_ms):
                     break
+        async with self._database.writing() as connection:
+            await sweep(connection, self._gateway, now_ms)
         await self.dispatcher.turn(now_ms)
 
     async def news(self) -> list[News]:
@@ -149,17 +143,6 @@ class Desk:
                 await store.next_due(connection),
             )
         return min((m for m in moments if m is not None), default=None)
-
-    async def perform(self, incident_id: int, doing: Doing, *, via: str = "api") -> Incident:
-        """What a person does, in a transaction of its own; see ``Acts.perform``."""
-        async with self._database.writing() as connection:
-            return await self._acts.perform(connection, incident_id, doing, via=via)
-
-    async def perform_in(
-        self, connection: AsyncConnection, incident_id: int, doing: Doing, *, via: str
-    ) -> Incident:
-        """The same within the caller's transaction."""
-        return await self._acts.perform(connection, incident_id, doing, via=via)
 
     async def open_drill(self, site: str, area: str | None, now_ms: int, by: str) -> int:
         """Begin a drill; the incident."""

@@ -8,11 +8,12 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api.http import entry, history, officer, orders, problems, sites, system
+from api.http import callbacks as callback_routes
+from api.http import entry, history, incidents, officer, orders, problems, sites, system
 from api.http.edge import Edge
 from api.http.gate import Gate
 from api.http.office import Office
-from api.http.ports import Backend
+from api.http.ports import Backend, Callbacks
 from api.http.stream import HEARTBEAT_S
 
 VERSION: Final = "1"
@@ -26,6 +27,8 @@ _TAGS: Final = [
     {"name": "sites", "description": "Sites, stations and sockets: now, and over time"},
     {"name": "commands", "description": "Cut, release, identify; lockouts"},
     {"name": "history", "description": "Findings, alarms, refused messages"},
+    {"name": "incidents", "description": "Incidents, acts, messages, silences"},
+    {"name": "callbacks", "description": "For SMS and voice providers: receipts, replies, calls"},
     {"name": "live", "description": "Server-sent events"},
     {"name": "system", "description": "Probes and metrics"},
 ]
@@ -35,12 +38,14 @@ def create_app(
     backend: Backend,
     *,
     open_reads: bool = False,
+    callbacks: Callbacks | None = None,
     heartbeat_s: float = HEARTBEAT_S,
     secure_cookies: bool = False,
 ) -> FastAPI:
     """The ASGI application over ``backend``; its life cycle belongs to the caller.
 
     ``open_reads``: reading needs no credential; whatever changes state always does.
+    ``callbacks`` takes what providers send back; None = there is no provider, every key is wrong.
     ``secure_cookies``: officers' pages are served over HTTPS, also where a proxy hides it.
     ``heartbeat_s``: seconds of silence on the live stream before a comment is sent.
     """
@@ -61,6 +66,8 @@ def create_app(
         sites.routes(backend, gate),
         orders.routes(backend, gate),
         history.routes(backend, gate),
+        incidents.routes(backend, gate),
+        callback_routes.routes(backend, callbacks),
         system.events(backend, gate, heartbeat_s=heartbeat_s),
         system.probes(backend),
     )

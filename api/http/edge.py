@@ -4,7 +4,6 @@ Whatever unexpected is raised inside ends here as a generic problem and a log en
 so a live stream passes through unbuffered.
 """
 
-import re
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -14,7 +13,8 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.problems import MAX_BODY_BYTES, document
+from api.http.bodies import limit_of
+from api.http.problems import document
 from api.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -26,9 +26,6 @@ _HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-MAX_PHOTO_BODY: Final = 11 * 1024 * 1024
-"""Of the two addresses that take a photo: the largest photo and what a form puts around it."""
-_PHOTOS: Final = re.compile(r"/incident/[^/]+/photo|/api/v1/incidents/[^/]+/photos")
 _MAX_DIGITS: Final = 18
 """Of a ``Content-Length`` that is read as a number; more is too long in any case."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -76,7 +73,7 @@ class Edge:
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
     """Reads no more of a body than any request may have; 413 for one that has more."""
-    limit = MAX_PHOTO_BODY if _PHOTOS.fullmatch(scope["path"]) else MAX_BODY_BYTES
+    limit = limit_of(scope["path"])
     announced = _header(scope, b"content-length") or ""
     too_long = announced.isdecimal() and (len(announced) > _MAX_DIGITS or int(announced) > limit)
     seen = 0
@@ -84,11 +81,11 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
     async def bounded() -> Message:
         nonlocal seen
         if too_long:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(limit))
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(limit))
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return message
 
     return bounded

@@ -64,6 +64,21 @@ class Detection(Protocol):
         ...
 
 
+class Callbacks(Protocol):
+    """What SMS and voice providers send back; ``alerts.callbacks.intake.Intake`` is one."""
+
+    def right(self, service: str, key: str) -> bool:
+        """Whether ``key`` is the key of ``service``; a wrong one is counted."""
+        ...
+
+    async def take(self, service: str, body: bytes) -> Sequence[str]:
+        """Apply what came; what became of each event, in order.
+
+        Raises ``alerts.callbacks.errors.BodyError`` when the body is none of the provider's.
+        """
+        ...
+
+
 class Backend(Protocol):
     """Everything the routes need."""
 

@@ -21,7 +21,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from alerts.callbacks.errors import BodyError, Reason
+from alerts.incidents.model import ActRefusedError, Refusal
+from alerts.incidents.silences import MAX_MS, SilenceRefusal, SilenceRefusedError
 from api import errors
+from api.http.bodies import limit_of
+from api.http.cases import PhotoRefusedError
 from api.live import TooManyListenersError
 from api.texts import negotiate, text
 from devices.errors import CursorError, DatabaseUnavailable
@@ -31,8 +36,6 @@ from iot.store import StoreError
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
-MAX_BODY_BYTES: Final = 16 * 1024
-"""Of any request that is no photo; the largest that makes sense is a note of 2,000 characters."""
 RETRY_S: Final = 5
 _MAX_ERRORS: Final = 20
 """Entries of ``errors`` in one problem; a body can be wrong in thousands of places."""
@@ -51,11 +54,19 @@ class Problem(Enum):
     STILL_DANGEROUS = ("still-dangerous", 409)
     SECOND_PERSON = ("second-person", 409)
     NOT_LOCKED = ("not-locked", 409)
+    INCIDENT_CLOSED = ("incident-closed", 409)
+    INCIDENT_NOT_CLOSED = ("incident-not-closed", 409)
+    CAUSE_NEEDED = ("cause-needed", 409)
+    NOTE_NEEDED = ("note-needed", 409)
+    PERSON_NEEDED = ("person-needed", 409)
+    NOT_REPORTED = ("not-reported", 409)
+    NEVER_SILENT = ("never-silent", 409)
     TOO_LARGE = ("too-large", 413)
     UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415)
     INVALID = ("invalid", 422)
     REASON_MISSING = ("reason-missing", 422)
     BAD_CURSOR = ("bad-cursor", 422)
+    PHOTO_REFUSED = ("photo-refused", 422)
     TOO_MANY_ATTEMPTS = ("too-many-attempts", 429)
     INTERNAL = ("internal", 500)
     UNAVAILABLE = ("unavailable", 503)
@@ -84,6 +95,18 @@ _REFUSALS: Final = {
     Outcome.REASON_MISSING: Problem.REASON_MISSING,
 }
 
+_ACTS: Final = {
+    Refusal.CLOSED: Problem.INCIDENT_CLOSED,
+    Refusal.NOT_CLOSED: Problem.INCIDENT_NOT_CLOSED,
+    Refusal.NEEDS_CAUSE: Problem.CAUSE_NEEDED,
+    Refusal.NEEDS_NOTE: Problem.NOTE_NEEDED,
+    Refusal.NEEDS_PERSON: Problem.PERSON_NEEDED,
+    Refusal.NOT_REPORTED: Problem.NOT_REPORTED,
+}
+_SILENCES: Final = {
+    SilenceRefusal.OVER: errors.Why.OVER,
+    SilenceRefusal.TOO_LONG: errors.Why.TOO_FAR_AHEAD,
+}
 _BY_STATUS: Final[Mapping[int, Problem]] = {
     HTTPStatus.BAD_REQUEST: Problem.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED: Problem.UNAUTHENTICATED,
@@ -150,9 +173,33 @@ def _(error: errors.ReleaseRefusedError) -> Told:
 
 
 @tell.register
+def _(error: ActRefusedError) -> Told:
+    return Told(_ACTS[error.refusal])
+
+
+@tell.register
+def _(error: SilenceRefusedError) -> Told:
+    if error.refusal is SilenceRefusal.DANGER:
+        return Told(Problem.NEVER_SILENT)
+    days = {"days": MAX_MS // 86_400_000}
+    return Told(Problem.INVALID, wrong=(Wrong("until", _SILENCES[error.refusal], days),))
+
+
+@tell.register
+def _(error: PhotoRefusedError) -> Told:
+    return Told(Problem.PHOTO_REFUSED, words={"what": f"photo.{error.refusal}"})
+
+
+@tell.register
 def _(error: RequestValidationError) -> Told:
     problem = Problem.REASON_MISSING if _lacks_reason(error) else Problem.INVALID
     return Told(problem, wrong=_wrong_fields(error))
+
+
+@tell.register
+def _(error: BodyError) -> Told:
+    why = errors.Why.NOT_JSON if error.reason is Reason.NOT_JSON else errors.Why.INVALID
+    return Told(Problem.INVALID, wrong=(Wrong("body", why),))
 
 
 @tell.register
@@ -178,7 +225,7 @@ def _(_: StoreError) -> Told:
 @tell.register
 def _(error: HTTPException) -> Told:
     problem = _BY_STATUS.get(error.status_code, Problem.BAD_REQUEST)
-    return Told(problem, {"limit": error.detail}, headers=error.headers or {})
+    return Told(problem, headers=error.headers or {})
 
 
 def _later(problem: Problem, retry_s: int, **words: str) -> Told:
@@ -225,7 +272,11 @@ def document(error: Exception, path: str, accept_language: str | None) -> Respon
     language = negotiate(accept_language)
     told = tell(error)
     slug = told.problem.slug
-    fill = {**told.fill, **{name: text(language, key) for name, key in told.words.items()}}
+    fill = {
+        "limit": limit_of(path),
+        **told.fill,
+        **{name: text(language, key) for name, key in told.words.items()},
+    }
     body = {
         "type": told.problem.type,
         "title": text(language, f"problem.{slug}.title"),
@@ -250,15 +301,21 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         response = document(error, request.url.path, request.headers.get("accept-language"))
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.warning("request not served", path=request.url.path, error=repr(error))
+            # The route's template, not the path: some paths hold a key.
+            route = getattr(request.scope.get("route"), "path", "unmatched")
+            log.warning("request not served", route=route, error=repr(error))
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             response.headers["Allow"] = _allow(request.url.path, routes)
         return response
 
     handled: tuple[type[Exception], ...] = (
         errors.ApiError,
+        ActRefusedError,
+        PhotoRefusedError,
         RequestValidationError,
+        SilenceRefusedError,
         HTTPException,
+        BodyError,
         CursorError,
         DatabaseUnavailable,
         StoreError,

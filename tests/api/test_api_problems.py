@@ -6,7 +6,8 @@ import httpx
 import orjson
 import pytest
 
-from api.http.problems import MAX_BODY_BYTES, Problem, Told, tell
+from api.http.bodies import MAX_BODY_BYTES
+from api.http.problems import Problem, Told, tell
 from devices.errors import CursorError, DatabaseRefused, DatabaseUnavailable
 from iot.store import StoreUnavailable
 from tests.api.fake_backend import HOT, FakeBackend

@@ -39,7 +39,8 @@ class HurriedBackend(FakeBackend):
         return now_ms
 
 
-APP = create_app(HurriedBackend())
+BACKEND = HurriedBackend()
+APP = create_app(BACKEND, callbacks=BACKEND.callbacks)
 CONFIG = SchemathesisConfig(
     seed=20_240_823,
     projects=ProjectsConfig(
