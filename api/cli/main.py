@@ -7,6 +7,7 @@ from api.cli.db import app as db_app
 from api.cli.demo import demo
 from api.cli.doctor import doctor
 from api.cli.openapi import openapi
+from api.cli.people import app as people_app
 from api.cli.serve import serve
 from api.cli.simulate import simulate
 from api.cli.sites import app as sites_app
@@ -29,6 +30,7 @@ app.command()(simulate)
 app.command()(doctor)
 app.command(hidden=True)(openapi)
 app.add_typer(sites_app, name="sites")
+app.add_typer(people_app, name="people")
 app.add_typer(db_app, name="db")
 app.add_typer(telemetry_app, name="telemetry")
 app.add_typer(credentials_app, name="credentials")
