@@ -31,10 +31,11 @@ from devices.errors import DatabaseUnavailable
 log = structlog.get_logger(__name__)
 
 LEASE_MS: Final = 15_000
-"""Longer than all providers' time-outs together: nobody sends what somebody is still sending."""
+"""Renewed by each turn while a message is on its way; whoever is killed loses it after this."""
 CLAIM_LIMIT: Final = 2_000
 AGAIN_MS: Final = 5_000
 AGAIN_MOST_MS: Final = 60_000
+RECEIPT_WITHIN_MS: Final = 30_000
 GIVE_UP_MS: Final = 30 * 60_000
 LINKED: Final = frozenset(
     {Kind.FIRE, Kind.CUT, Kind.CUT_FAILED, Kind.ESCALATION, Kind.DRILL, Kind.LINK}
@@ -91,19 +92,22 @@ class Dispatcher:
     def __init__(self, parts: Parts) -> None:
         """Nothing is on its way."""
         self._p = parts
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[asyncio.Task[None], str] = {}
         self.failures = 0  # sendings that broke; their leases end and they are sent again
 
     async def turn(self, now_ms: int) -> int:
         """Claim what is due and begin to send it; how many messages that are."""
         async with self._p.database.writing() as connection:
-            waiting = await store.waiting(connection, now_ms, CLAIM_LIMIT)
+            ours = set(self._sending.values())
+            await store.renew(connection, ours, now_ms + LEASE_MS)
+            found = await store.waiting(connection, now_ms, CLAIM_LIMIT)
+            waiting = [m for m in found if m.id not in ours]  # not twice at the same time
             if not waiting:
                 return 0
             taken = await self._claim(connection, waiting, now_ms)
         for item in taken:
             task = asyncio.create_task(self._send(item), name=f"message {item.id}")
-            self._sending.add(task)
+            self._sending[task] = item.id
             task.add_done_callback(self._done)
         return len(taken)
 
@@ -113,7 +117,7 @@ class Dispatcher:
             await asyncio.wait(set(self._sending))
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._sending.discard(task)
+        self._sending.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failures += 1
             log.error("a message was not sent; it will be again", error=repr(error))
@@ -251,6 +255,7 @@ class Dispatcher:
     async def _mark(self, item: Message, sent: Sent) -> None:
         now_ms = self._p.clock_ms()
         async with self._p.database.writing() as connection:
+            incident = await incident_by_id(connection, item.incident, lock=True)
             [row] = await store.messages_by_id(connection, [item.id]) or [item]
             after = _after(row, sent, now_ms)
             await store.add_attempts(connection, [_attempt(row, t) for t in sent.tried])
@@ -260,8 +265,8 @@ class Dispatcher:
                     connection, row.id, None, delivered=True, code="", at_ms=row.delivered_ms
                 )
             await self._note(connection, after, sent, now_ms)
-            if sent.accepted is None:
-                await self._hasten(connection, after, now_ms)
+            if sent.accepted is None and incident is not None:
+                await self._hasten(connection, incident, after, now_ms)
         for tried in sent.tried:
             self._p.on_tried(after, tried)
         if after.state is not MessageState.QUEUED:
@@ -281,10 +286,11 @@ class Dispatcher:
         ids = [after.incident]
         await note(connection, [Note(i, now_ms, kind, detail=told) for i in ids])
 
-    async def _hasten(self, connection: AsyncConnection, after: Message, now_ms: int) -> None:
+    async def _hasten(
+        self, connection: AsyncConnection, incident: Incident, after: Message, now_ms: int
+    ) -> None:
         """No provider took it: whoever is called when no receipt comes is called now."""
-        incident = await incident_by_id(connection, after.incident)
-        if incident is not None and after.channel is Channel.SMS:
+        if after.channel is Channel.SMS:
             steps = undelivered_steps(self._p.plans, incident)
             await escalation.hasten(connection, incident, steps, now_ms)
 
@@ -304,6 +310,7 @@ def _after(row: Message, sent: Sent, now_ms: int) -> Message:
             row,
             state=state,
             accepted_ms=row.accepted_ms or at_ms,
+            receipt_due_ms=_receipt_due(row, sent.accepted),
             provider=sent.accepted.provider,
             attempts=attempts,
             lease_ms=None,
@@ -320,6 +327,8 @@ def _after(row: Message, sent: Sent, now_ms: int) -> Message:
     wait_ms = max(
         min(AGAIN_MS * 2 ** min(row.attempts, 10), AGAIN_MOST_MS), round(sent.retry_after_s * 1000)
     )
+    if row.priority == flood.URGENT:  # a provider's guess of an hour is nothing for a fire
+        wait_ms = min(wait_ms, AGAIN_MOST_MS)
     return replace(
         row,
         state=MessageState.QUEUED,
@@ -328,6 +337,12 @@ def _after(row: Message, sent: Sent, now_ms: int) -> Message:
         lease_ms=None,
         reason=reason,
     )
+
+
+def _receipt_due(row: Message, accepted: Tried) -> int | None:
+    """A text that nobody says has arrived goes another way; once, for a phone may be off."""
+    owed = accepted.receipts and row.channel is Channel.SMS and row.receipt_due_ms is None
+    return accepted.ended_ms + RECEIPT_WITHIN_MS if owed else None
 
 
 def _attempt(row: Message, tried: Tried) -> Attempt:

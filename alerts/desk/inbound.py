@@ -3,7 +3,6 @@
 Only a person's own word acknowledges; a receipt says no more than that a phone has it.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.callbacks.events import CallResult, Receipt, Reply
 from alerts.channels.port import Channel
 from alerts.desk.dispatch import Gateway, undelivered_steps
+from alerts.desk.otherwise import send_otherwise
 from alerts.incidents import escalation
 from alerts.incidents.acts import Acts
 from alerts.incidents.model import Act, ActRefusedError, Doing, Incident, Kind, State
@@ -45,7 +45,7 @@ class Inbound:
 
     async def receipt(self, connection: AsyncConnection, came: Receipt, now_ms: int) -> bool:
         """A delivery receipt; whether it is of a message of ours."""
-        found = await store.message_of_attempt(connection, came.ref, came.message_id)
+        found = await self._of_ours(connection, came)
         if found is None:
             return False
         await store.receipt_came(
@@ -59,7 +59,7 @@ class Inbound:
 
     async def call_result(self, connection: AsyncConnection, came: CallResult, now_ms: int) -> bool:
         """What became of a call; key 1 acknowledges. Whether it is a call of ours."""
-        found = await store.message_of_attempt(connection, came.ref, came.message_id)
+        found = await self._of_ours(connection, came)
         if found is None:
             return False
         await store.receipt_came(
@@ -82,6 +82,17 @@ class Inbound:
             for incident in await self._meant(connection, found):
                 await self._act(connection, incident, doing, "voice")
         return True
+
+    async def _of_ours(
+        self, connection: AsyncConnection, came: Receipt | CallResult
+    ) -> Message | None:
+        """The message it is about, as it stands once nobody else can change it."""
+        found = await store.message_of_attempt(connection, came.ref, came.message_id)
+        if found is None:
+            return None
+        await incident_by_id(connection, found.incident, lock=True)
+        [row] = await store.messages_by_id(connection, [found.id])
+        return row
 
     async def reply(self, connection: AsyncConnection, came: Reply, now_ms: int) -> str:
         """A person's text; in one word, what it did."""
@@ -162,10 +173,13 @@ class Inbound:
     ) -> None:
         if found.state not in (MessageState.ACCEPTED, MessageState.SENDING):
             return
-        again = await send_otherwise(
+        tried = await store.attempts_of(connection, [found.id])
+        # Another provider may have taken it since: then that one's receipt decides.
+        elsewhere = any(a.outcome == "accepted" and a.receipt is None for a in tried)
+        again = not elsewhere and await send_otherwise(
             connection, found, self._gateway, now_ms, f"undelivered: {code}"
         )
-        if not again:
+        if not (again or elsewhere):
             ended = replace(
                 found,
                 state=MessageState.UNDELIVERED,
@@ -179,33 +193,3 @@ class Inbound:
         if incident is not None:
             steps = undelivered_steps(self._plans, incident)
             await escalation.hasten(connection, incident, steps, now_ms)
-
-
-async def send_otherwise(
-    connection: AsyncConnection, item: Message, gateway: Gateway, now_ms: int, reason: str
-) -> bool:
-    """Queue a message again for a provider that has not had it; whether there is one."""
-    tried = await store.attempts_of(connection, [item.id])
-    used = frozenset(a.provider for a in tried if a.outcome in ("accepted", "unknown"))
-    if not others(gateway, item.channel, used):
-        return False
-    queued = replace(item, state=MessageState.QUEUED, due_ms=now_ms, lease_ms=None, reason=reason)
-    return await store.mark(connection, queued, was=item.state)
-
-
-def others(gateway: Gateway, channel: Channel, used: frozenset[str]) -> frozenset[str]:
-    """The ways of this channel that are not among ``used``."""
-    return frozenset(provider.name for provider in gateway.of(channel)) - used
-
-
-async def unanswered(
-    connection: AsyncConnection, items: Sequence[Message], gateway: Gateway, now_ms: int
-) -> list[str]:
-    """Messages that a provider took and no receipt came for go by another; ids of those."""
-    return [
-        item.id
-        for item in items
-        if item.channel is Channel.SMS
-        and item.state is MessageState.ACCEPTED
-        and await send_otherwise(connection, item, gateway, now_ms, "no receipt in time")
-    ]

@@ -9,10 +9,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts import audit
 from alerts.incidents import escalation
-from alerts.incidents.model import Act, Doing, Incident, State, apply
+from alerts.incidents.model import (
+    Act,
+    ActRefusedError,
+    Doing,
+    Incident,
+    Kind,
+    Refusal,
+    State,
+    apply,
+)
 from alerts.incidents.plans import Plans
 from alerts.incidents.rounds import Rounds
-from alerts.incidents.store import Note, change_incident, incident_by_id, note
+from alerts.incidents.store import (
+    Note,
+    change_incident,
+    incident_by_id,
+    live_incidents,
+    note,
+)
 from alerts.outbox.store import withdraw
 
 _WORDS: Final = {
@@ -24,6 +39,10 @@ _WORDS: Final = {
     Act.COMMENT: "commented",
     Act.ASSIGN: "assigned",
 }
+
+
+STILL_SAID: Final = frozenset({Kind.CUT_FAILED, Kind.CLEARED, Kind.LINK})
+"""What whoever is on the way must hear all the same."""
 
 
 class NoSuchIncidentError(LookupError):
@@ -54,11 +73,19 @@ class Acts:
         if before is None:
             raise NoSuchIncidentError(incident_id)
         after = apply(before, doing)
+        if after.round != before.round and not before.drill:
+            await self._alone(connection, before)
         if after != before:
             await change_incident(connection, before, after)
         await self._write_down(connection, before, after, doing, via)
         await self._follow(connection, before, after, doing.at_ms)
         return after
+
+    async def _alone(self, connection: AsyncConnection, closed: Incident) -> None:
+        """A station has one live incident; what happened since belongs to that one."""
+        stations = [closed.station] if closed.station is not None else []
+        if await live_incidents(connection, stations, ()):
+            raise ActRefusedError(Refusal.SUPERSEDED)
 
     async def _write_down(
         self,
@@ -101,4 +128,4 @@ class Acts:
         elif after.state is not before.state:
             names = escalation.met_by(self._plans.of(after.urgency), after.state)
             await escalation.meet(connection, after, names, now_ms)
-            await withdraw(connection, after.id, now_ms, "acknowledged")
+            await withdraw(connection, after.id, now_ms, "acknowledged", spare=STILL_SAID)

@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.incidents.model import Incident, State
 from alerts.incidents.plans import SETTLE, DeadlineName, Plan, When
 from alerts.incidents.tables import escalation
+from alerts.incidents.tables import incident as incident_table
 from devices.database import insert_into
 
-CLAIM_LIMIT: Final = 200
-"""Rows done in one transaction; the next turn takes the rest."""
+CLAIM_LIMIT: Final = 50
+"""Incidents whose rows are done in one transaction; the next one takes the rest."""
 
 
 class RowState(StrEnum):
@@ -77,21 +78,24 @@ async def settle_at(connection: AsyncConnection, incident: Incident, due_ms: int
 async def claim_due(
     connection: AsyncConnection, now_ms: int, limit: int = CLAIM_LIMIT
 ) -> list[DueRow]:
-    """Claim what is due, the oldest first; the rows are ``fired`` if this transaction commits."""
+    """Claim what is due of ``limit`` incidents; ``fired`` if this transaction commits.
+
+    The incidents are locked before their rows, as whoever acts on one does; one that somebody
+    is acting on right now waits for the next turn.
+    """
     c = escalation.c
-    due = (
-        select(c.id)
-        .where(c.state == RowState.DUE.value, c.due_ms <= now_ms)
-        .order_by(c.due_ms, c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = list((await connection.execute(due)).scalars())
+    due = and_(c.state == RowState.DUE.value, c.due_ms <= now_ms)
+    oldest = select(c.incident_id).where(due).group_by(c.incident_id)
+    wanted = oldest.order_by(func.min(c.due_ms), c.incident_id).limit(limit)
+    ids = list((await connection.execute(wanted)).scalars())
     if not ids:
         return []
+    free = select(incident_table.c.id).where(incident_table.c.id.in_(ids))
+    lock = free.order_by(incident_table.c.id).with_for_update(key_share=True, skip_locked=True)
+    locked = list((await connection.execute(lock)).scalars())
     claimed = await connection.execute(
         update(escalation)
-        .where(c.id.in_(ids), c.state == RowState.DUE.value)
+        .where(c.incident_id.in_(locked), due)
         .values(state=RowState.FIRED.value, settled_ms=now_ms)
         .returning(c.id, c.incident_id, c.round, c.step, c.due_ms)
     )

@@ -155,6 +155,7 @@ class Intake:
         """Begin a drill: everybody is told as for a fire, with the word drill; the incident."""
         new = replace(_fresh(site, area, Urgency.FIRE, now_ms), drill=True)
         made = await make_incident(connection, new, self._new_id())
+        assert made is not None  # noqa: S101 - a drill is of no station, so none stands in its way
         await note(connection, [Note(made.id, now_ms, "opened", by, {"drill": True})])
         await self._rounds.begin(connection, made, now_ms)
         return made.id
@@ -210,12 +211,24 @@ class Intake:
             standing=1,
         )
         made = await make_incident(connection, new, self._new_id())
+        if made is None:
+            await self._join_other(turn, news)
+            return
         await _attach(connection, made.id, news.id, now_ms)
         await note(connection, [Note(made.id, now_ms, "opened", detail=_said(news))])
         await self._rounds.begin(connection, made, now_ms, finding=news.finding)
         turn.live.put(made, news.finding.key.rule)
         if self._opened is not None and not made.canary:
             await self._opened(connection, made, place)
+
+    async def _join_other(self, turn: _Turn, news: _News) -> None:
+        """Another process has opened one for this station in the meantime."""
+        stations = [news.place.station] if news.place.station is not None else []
+        for incident in await live_incidents(turn.connection, stations, ()):
+            turn.live.put(incident)
+            await self._join(turn, incident, news)
+            return
+        await self._open(turn, news)  # and it is closed again
 
     async def _join(self, turn: _Turn, known: Incident, news: _News) -> None:
         connection, now_ms, finding = turn.connection, turn.now_ms, news.finding
@@ -244,6 +257,8 @@ class Intake:
         if news.urgency.worse_than(known.urgency):
             return "raised"
         as_bad = not known.urgency.worse_than(news.urgency)
+        if as_bad and not known.standing:
+            return "again"  # it was over, and people may have been told so
         danger = news.finding.family is Family.ALARM and as_bad
         if danger and known.state is State.REPORTED:
             return "again"

@@ -11,6 +11,7 @@ from alerts.findings import StoredFinding, stored_finding
 from alerts.incidents.model import Cause, Incident, State, Urgency
 from alerts.incidents.tables import escalation, incident, incident_event, incident_finding
 from alerts.tables import finding
+from devices.database import insert_into
 from devices.pages import MAX_PAGE, Cursor, Page, page_of
 
 Detail = dict[str, Any]
@@ -63,14 +64,19 @@ class Note:
     detail: Detail = field(default_factory=dict)
 
 
-async def make_incident(connection: AsyncConnection, made: Incident, placeholder: str) -> Incident:
+async def make_incident(
+    connection: AsyncConnection, made: Incident, placeholder: str
+) -> Incident | None:
     """Write a new incident and give it its number; ``made.id`` and ``number`` are not used.
 
-    ``placeholder`` must be unique until the number is known.
+    ``placeholder`` must be unique until the number is known. None when the station has a live
+    one, which another process has just made.
     """
     row = {**incident_row(made), "number": placeholder}
-    result = await connection.execute(insert(incident).values(row).returning(incident.c.id))
-    number = result.scalar_one()
+    insertion = insert_into(connection, incident).values(row).on_conflict_do_nothing()
+    number = (await connection.execute(insertion.returning(incident.c.id))).scalar_one_or_none()
+    if number is None:
+        return None
     name = f"F{number:04d}"
     await connection.execute(update(incident).where(incident.c.id == number).values(number=name))
     return incident_from({**incident_row(made), "id": number, "number": name})
@@ -95,9 +101,13 @@ async def get_incident(connection: AsyncConnection, number: str) -> Incident | N
 async def incident_by_id(
     connection: AsyncConnection, incident_id: int, *, lock: bool = False
 ) -> Incident | None:
-    """The incident by its row; ``lock``: nobody else changes it until the transaction ends."""
+    """The incident by its row; ``lock``: nobody else changes it until the transaction ends.
+
+    Whoever changes an incident's deadlines or messages locks it first: one order of locking
+    for all. Lines may be added to its timeline meanwhile (hence ``key_share``).
+    """
     query = select(incident).where(incident.c.id == incident_id)
-    return await _one(connection, query.with_for_update() if lock else query)
+    return await _one(connection, query.with_for_update(key_share=True) if lock else query)
 
 
 async def live_incidents(
@@ -113,7 +123,7 @@ async def live_incidents(
         and_(c.station_id.is_(None), c.site_id.in_(sorted(sites))),
     )
     alive = select(incident).where(c.state != State.CLOSED.value, where, c.drill.is_(False))
-    query = alive.order_by(c.id).with_for_update()
+    query = alive.order_by(c.id).with_for_update(key_share=True)
     return [incident_from(row) for row in await _mappings(connection, query)]
 
 

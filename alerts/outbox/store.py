@@ -52,6 +52,7 @@ class Message:
     lease_ms: int | None = None
     first_sent_ms: int | None = None
     accepted_ms: int | None = None
+    receipt_due_ms: int | None = None
     delivered_ms: int | None = None
     ended_ms: int | None = None
     provider: str | None = None
@@ -181,6 +182,20 @@ async def waiting(connection: AsyncConnection, now_ms: int, limit: int) -> list[
     return [message_from(row._mapping) for row in rows]  # noqa: SLF001
 
 
+async def without_receipt(connection: AsyncConnection, now_ms: int, limit: int) -> list[Message]:
+    """Messages that a provider took and whose receipt should have come by now."""
+    c = message.c
+    query = (
+        select(message)
+        .where(c.state == MessageState.ACCEPTED.value, c.receipt_due_ms <= now_ms)
+        .order_by(c.receipt_due_ms, c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = await connection.execute(query)
+    return [message_from(row._mapping) for row in rows]  # noqa: SLF001
+
+
 async def sent_lately(
     connection: AsyncConnection, addresses: Iterable[str], since_ms: int
 ) -> list[tuple[str, str, int, int]]:
@@ -196,6 +211,14 @@ async def sent_lately(
         .order_by(c.first_sent_ms)
     )
     return [tuple(row) for row in await connection.execute(query)]
+
+
+async def renew(connection: AsyncConnection, ids: Iterable[str], lease_ms: int) -> None:
+    """We are still sending these: nobody else may until ``lease_ms``."""
+    wanted = sorted(ids)
+    if wanted:
+        sending = and_(message.c.id.in_(wanted), message.c.state == MessageState.SENDING.value)
+        await connection.execute(update(message).where(sending).values(lease_ms=lease_ms))
 
 
 async def take(connection: AsyncConnection, items: Sequence[Message], lease_ms: int) -> None:
@@ -225,6 +248,7 @@ async def mark(connection: AsyncConnection, item: Message, *, was: MessageState)
             due_ms=item.due_ms,
             lease_ms=item.lease_ms,
             accepted_ms=item.accepted_ms,
+            receipt_due_ms=item.receipt_due_ms,
             delivered_ms=item.delivered_ms,
             ended_ms=item.ended_ms,
             provider=item.provider,
@@ -254,18 +278,27 @@ async def bundle(
         )
 
 
-async def withdraw(connection: AsyncConnection, incident_id: int, now_ms: int, reason: str) -> None:
-    """What was not sent yet of an incident need not be."""
+async def withdraw(
+    connection: AsyncConnection,
+    incident_id: int,
+    now_ms: int,
+    reason: str,
+    *,
+    spare: Iterable[Kind] = (),
+) -> None:
+    """What waits to be sent of an incident need not be, nor again; but for ``spare``."""
     c = message.c
-    await connection.execute(
-        update(message)
-        .where(
-            c.incident_id == incident_id,
-            c.state == MessageState.QUEUED.value,
-            c.first_sent_ms.is_(None),
-        )
-        .values(state=MessageState.WITHDRAWN.value, ended_ms=now_ms, reason=reason)
+    waits = and_(
+        c.incident_id == incident_id,
+        c.state == MessageState.QUEUED.value,
+        c.kind.not_in(sorted(kind.value for kind in spare)),
     )
+    for taken, state in (
+        (c.accepted_ms.is_(None), MessageState.WITHDRAWN),
+        (c.accepted_ms.is_not(None), MessageState.ACCEPTED),  # it waited for another provider
+    ):
+        ended = {"state": state.value, "ended_ms": now_ms, "reason": reason}
+        await connection.execute(update(message).where(waits, taken).values(ended))
 
 
 async def release_held(
@@ -350,11 +383,13 @@ HELD: Final = "waits for the proof of the cut"
 
 
 async def next_due(connection: AsyncConnection) -> int | None:
-    """When the next message is to be sent, or a lost lease ends, UTC ms."""
+    """When a message is to be sent next, a lost lease ends, or a receipt is due, UTC ms."""
     c = message.c
     queued = select(func.min(c.due_ms)).where(c.state == MessageState.QUEUED.value)
     leased = select(func.min(c.lease_ms) + 1).where(c.state == MessageState.SENDING.value)
-    found = [(await connection.execute(query)).scalar_one_or_none() for query in (queued, leased)]
+    owed = select(func.min(c.receipt_due_ms)).where(c.state == MessageState.ACCEPTED.value)
+    queries = (queued, leased, owed)
+    found = [(await connection.execute(query)).scalar_one_or_none() for query in queries]
     return min((moment for moment in found if moment is not None), default=None)
 
 
@@ -380,6 +415,7 @@ def message_row(item: Message) -> dict[str, Any]:
         "created_ms": item.created_ms,
         "first_sent_ms": item.first_sent_ms,
         "accepted_ms": item.accepted_ms,
+        "receipt_due_ms": item.receipt_due_ms,
         "delivered_ms": item.delivered_ms,
         "ended_ms": item.ended_ms,
         "provider": item.provider,
@@ -411,6 +447,7 @@ def message_from(row: Any) -> Message:
         lease_ms=row["lease_ms"],
         first_sent_ms=row["first_sent_ms"],
         accepted_ms=row["accepted_ms"],
+        receipt_due_ms=row["receipt_due_ms"],
         delivered_ms=row["delivered_ms"],
         ended_ms=row["ended_ms"],
         provider=row["provider"],
