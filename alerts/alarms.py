@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.tables import alarm
 from devices.database import insert_into
+from devices.names import CANARY_PREFIX
 from devices.pages import MAX_PAGE, Cursor, Page, page_of
 
 _KEY = ("station_id", "boot", "alarm_id", "active")
@@ -53,7 +54,10 @@ class StoredAlarm:
 
 @dataclass(frozen=True, slots=True)
 class AlarmFilter:
-    """Which alarms to list; None = any. UTC ms: ``since`` <= received < ``until``."""
+    """Which alarms to list; None = any. UTC ms: ``since`` <= received < ``until``.
+
+    Those of synthetic stations are in no list unless their stations are named.
+    """
 
     stations: frozenset[str] | None = None
     kinds: frozenset[str] | None = None
@@ -111,6 +115,8 @@ async def list_alarms(
     query = select(alarm).order_by(c.received_ms.desc(), c.id.desc()).limit(limit + 1)
     if filters.stations is not None:
         query = query.where(c.station_id.in_(sorted(filters.stations)))
+    else:
+        query = query.where(c.station_id.not_like(f"{CANARY_PREFIX}%"))
     if filters.kinds is not None:
         query = query.where(c.kind.in_(sorted(filters.kinds)))
     if filters.active is not None:

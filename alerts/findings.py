@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.tables import finding, finding_transition
 from devices.database import insert_into
+from devices.names import CANARY_PREFIX
 from devices.pages import MAX_PAGE, Cursor, Page, page_of
 from rules.model import Act, Change, Evidence, Family, Finding, FindingKey, Severity, Transition
 
@@ -34,6 +35,14 @@ class StoredFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a call of ``save_transitions`` added: findings that began, transitions by finding."""
+
+    began: frozenset[FindingKey] = frozenset()
+    new: tuple[tuple[int, Transition], ...] = ()  # finding's row, in order of time
+
+
+@dataclass(frozen=True, slots=True)
 class StoredTransition:
     """One step in the life of a finding, as recorded at ``recorded_ms``."""
 
@@ -49,7 +58,8 @@ class StoredTransition:
 class FindingFilter:
     """Which findings to list; None = any. UTC ms: ``since`` <= raised < ``until``.
 
-    ``socket`` 0 asks for findings on stations themselves.
+    ``socket`` 0 asks for findings on stations themselves. Those of synthetic stations are in no
+    list unless their stations are named.
     """
 
     stations: frozenset[str] | None = None
@@ -65,13 +75,13 @@ class FindingFilter:
 
 async def save_transitions(
     connection: AsyncConnection, transitions: Sequence[Transition], recorded_ms: int
-) -> set[FindingKey]:
-    """Record what is new of ``transitions``; the findings raised by it for the first time.
+) -> Recorded:
+    """Record what is new of ``transitions``; what was, and the findings it raised.
 
     A finding whose end is known before its beginning arrives late was not raised by it.
     """
     if not transitions:
-        return set()
+        return Recorded()
     ordered = sorted(transitions, key=lambda t: (t.at_ms, _ORDER[t.change]))
     first: dict[FindingKey, Transition] = {}
     for transition in ordered:
@@ -81,7 +91,7 @@ async def save_transitions(
     new = await _record(connection, ordered, ids, recorded_ms)
     await _apply(connection, new)
     began = {t.finding.key for t in new.values() if t.change is Change.RAISED}
-    return made & began
+    return Recorded(frozenset(made & began), tuple((step[0], t) for step, t in new.items()))
 
 
 async def open_findings(
@@ -92,7 +102,7 @@ async def open_findings(
     query = select(finding).where(c.cleared_ms.is_(None)).order_by(c.raised_ms, c.id)
     if station is not None:
         query = query.where(c.station_id == station)
-    return [_stored(row) for row in await connection.execute(query)]
+    return [stored_finding(row) for row in await connection.execute(query)]
 
 
 async def list_findings(
@@ -115,14 +125,14 @@ async def list_findings(
         last = Cursor.parse(cursor)
         older = and_(c.raised_ms == last.at_ms, c.id < last.number)
         query = query.where(or_(c.raised_ms < last.at_ms, older))
-    rows = [_stored(row) for row in await connection.execute(query)]
+    rows = [stored_finding(row) for row in await connection.execute(query)]
     return page_of([(Cursor(s.finding.raised_ms, str(s.id)), s) for s in rows], limit)
 
 
 async def get_finding(connection: AsyncConnection, finding_id: int) -> StoredFinding | None:
     """One finding by its number, or None."""
     row = (await connection.execute(select(finding).where(finding.c.id == finding_id))).first()
-    return None if row is None else _stored(row)
+    return None if row is None else stored_finding(row)
 
 
 async def get_history(connection: AsyncConnection, finding_id: int) -> list[StoredTransition]:
@@ -263,6 +273,8 @@ def _filtered(query: Select[Any], filters: FindingFilter) -> Select[Any]:
     ):
         if members is not None:
             wanted.append(column.in_(sorted(str(member) for member in members)))
+    if filters.stations is None:
+        wanted.append(c.station_id.not_like(f"{CANARY_PREFIX}%"))
     if filters.socket is not None:
         wanted.append(c.socket == filters.socket)
     if filters.open is not None:
@@ -303,7 +315,8 @@ def _key(row: Row[Any]) -> FindingKey:
     return FindingKey(row.station_id, row.socket or None, row.rule, row.tier, row.episode_ms)
 
 
-def _stored(row: Row[Any]) -> StoredFinding:
+def stored_finding(row: Row[Any]) -> StoredFinding:
+    """A finding of a row of its table."""
     return StoredFinding(
         id=row.id,
         finding=Finding(

@@ -7,13 +7,17 @@ from typing import Final
 from alerts import alarms as alarm_inbox
 from alerts import findings as findings_at_rest
 from alerts.alarms import AlarmFilter, StoredAlarm
+from alerts.callbacks.intake import Intake
+from alerts.callbacks.keys import CallbackKeys
 from alerts.findings import FindingFilter, StoredFinding, StoredTransition
-from api.bootstrap import SAFETY, Backend
+from api.cases import SqlCases
+from api.duty import SqlDuty
 from api.health import Verdict
 from api.http import status
 from api.http.ports import Detection, Released, Subject
 from api.live import LiveHub
 from api.metrics import Metrics
+from api.running import SAFETY, Backend
 from devices import credentials, records
 from devices.command_model import CommandRecord
 from devices.lockouts import LockBook
@@ -36,6 +40,22 @@ class ApiBackend:
     def __init__(self, backend: Backend) -> None:
         """Over the assembled backend."""
         self._backend = backend
+        desk = backend.people.desk
+        self.cases = SqlCases(
+            backend.database,
+            now_ms=backend.clock.utc_ms,
+            acts=desk.acts,
+            sending=desk.inbound,
+            photos=backend.evidence,
+        )
+        self.callbacks = Intake(
+            database=backend.database,
+            keys=CallbackKeys.of(backend.settings.callbacks),
+            desk=desk.inbound,
+            clock=backend.clock.utc_ms,
+            counters=backend.metrics,
+        )
+        self.duty = SqlDuty(backend.database, self.now_ms)
 
     async def run(self) -> None:
         """Turn the backend and its live stream until cancelled."""

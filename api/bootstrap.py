@@ -1,29 +1,35 @@
 """The composition root: every part of the backend, made and joined in one place.
 
 ``assemble`` reads from top to bottom in the order in which parts need each other and undoes
-it in reverse. ``Backend.run`` is what turns while the process lives.
+it in reverse. What turns then is ``api.running.Backend``.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 from uuid import uuid4
 
 import structlog
 
+from alerts.evidence.files import EvidenceFiles
+from alerts.watch import marks
 from api import stations as stations_in
+from api.clock import Clock
 from api.database_schema import upgrade
+from api.desk import open_people
+from api.evidence import Evidence
 from api.health import Health
 from api.jobs import Jobs
-from api.lanes import Clock, Lane, Source
+from api.lanes import Lane
 from api.live import LiveHub
 from api.metrics import Metrics
 from api.observer import Observation
 from api.records import SqlRecords
+from api.running import SAFETY, SNAPSHOT_CURSOR, TELEMETRY, Backend, Link, MakeLink
 from api.settings import MiB, Settings
-from api.snapshot import Snapshot, load_snapshot, save_snapshot
+from api.snapshot import Snapshot, load_snapshot
+from api.watching import open_watching
 from devices import credentials, registry
 from devices.command_model import CommandRecord
 from devices.commands import CommandBook
@@ -37,7 +43,7 @@ from devices.sitefile import load_site, packaged_site
 from devices.twin import Twins
 from iot import blocks
 from iot.admission import Admission
-from iot.committer import Committer, Work
+from iot.committer import Committer
 from iot.drain import CURSOR as DRAIN_CURSOR
 from iot.drain import Drain
 from iot.embedded_store import EmbeddedOptions, EmbeddedStore
@@ -48,187 +54,19 @@ from iot.mqtt import Session
 from iot.outlet import Outlet
 from iot.quarantine import Quarantine, Refused
 from iot.sequence import Sequences
-from iot.store import StoreError, TelemetryStore
+from iot.store import TelemetryStore
 from iot.topics import Channel, every_station
 from rules.actuation import Actuation
-from rules.decisions import Charge, Record
+from rules.decisions import Charge
 from rules.engine import Engine, EngineState
 from rules.errors import SnapshotError
-from rules.model import FindingKey, Transition
+from rules.model import Transition
 from rules.runner import Runner
 
 log = structlog.get_logger(__name__)
 
-SAFETY: Final = "safety"
-TELEMETRY: Final = "telemetry"
-TICK_S: Final = 0.5
-PROBE_S: Final = 5
-WATCH_S: Final = 2
-PRUNE_S: Final = 3600
-CLOSE_S: Final = 10.0
-SNAPSHOT_CURSOR: Final = "snapshot"
 REPLAY_RECORDS: Final = 256
 STORE_TOPIC: Final = "influxdb"
-
-
-class Link(Source, Protocol):
-    """A lane's source that can also publish and probe (``iot.mqtt.Session``)."""
-
-    on_connected: Callable[[], None]
-
-    async def run(self) -> None:
-        """Stay connected until cancelled."""
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
-        """Hand a message to the connection now; False when there is none."""
-
-    def probe(self) -> None:
-        """Send oneself a message."""
-
-
-MakeLink = Callable[[str, Sequence[str]], Link]
-"""(lane, topic filters) -> its link."""
-
-
-@dataclass(slots=True)
-class Backend:
-    """The assembled backend; ``run`` turns it, the tests and the virtual run step it."""
-
-    settings: Settings
-    clock: Clock
-    sites: list[Site]
-    database: Database
-    journal: Journal
-    quarantine: Quarantine
-    store: TelemetryStore
-    drain: Drain
-    engine: Engine
-    runner: Runner
-    admission: Admission
-    committer: Committer[Record]
-    outlet: Outlet
-    links: dict[str, Link]
-    lanes: dict[str, Lane]
-    observation: Observation
-    metrics: Metrics
-    health: Health
-    live: LiveHub
-    first_token: str | None
-    fresh: set[FindingKey]
-    unfinished: list[CommandRecord]
-    started: bool = False
-
-    def start(self) -> None:
-        """On the first connection act on what a crash left open; on each, tell the limits."""
-        now_ms = self.clock.utc_ms()
-        if not self.started:
-            self.started = True
-            restored = self.runner.actuation.commands.restore(self.unfinished, now_ms)
-            self.lanes[SAFETY].submit(self.runner.start(self.fresh, restored, now_ms))
-        self.runner.actuation.publish_limits()
-
-    def tick(self) -> None:
-        """What passes with time; called several times a second."""
-        decision = self.runner.tick(self.clock.utc_ms())
-        if decision is not None:
-            self.lanes[SAFETY].submit(decision)
-
-    async def snapshot(self, *, flush: bool = False) -> None:
-        """Capture the state now; write it once everything before it is durable.
-
-        ``flush`` commits what is queued, for when the committer does not run.
-        """
-        engine, sequences = self.engine.state.snapshot(), self.admission.sequences.dump()
-        at_ms = self.clock.utc_ms()
-        durable = asyncio.Event()
-        work: Work[Record] = Work(barrier=True, after=durable.set)
-        self.committer.submit(work)
-        if flush:
-            await self.committer.flush()
-        await durable.wait()
-        state = Snapshot(work.end_lsn, at_ms, engine, sequences)
-        await asyncio.to_thread(self._save, state)
-
-    def _save(self, state: Snapshot) -> None:
-        save_snapshot(self.settings.data_dir / "state.snapshot", state)
-        self.journal.move_cursor(SNAPSHOT_CURSOR, state.lsn)
-        self.journal.trim()
-
-    async def watch(self) -> None:
-        """Ask what cannot report by itself: SQL and the drain."""
-        now_ms = round(self.clock.monotonic_s() * 1000)
-        try:
-            async with asyncio.timeout(WATCH_S * 2), self.database.reading() as connection:
-                await connection.exec_driver_sql("SELECT 1")
-            reachable = self.committer.record_error is None
-        except (DatabaseUnavailable, TimeoutError):
-            reachable = False
-        self.health.sql(reachable=reachable, now_ms=now_ms)
-        lag = self.drain.lag(self.clock.utc_ms())
-        self.health.drain(
-            frames=lag.records,
-            oldest_ms=now_ms - lag.oldest_age_ms if lag.oldest_age_ms else None,
-            journal_share=self.journal.bytes_used / (self.settings.telemetry.spool_mib * MiB),
-        )
-        self.metrics.quarantined(self.quarantine.refused)
-
-    async def prune(self) -> None:
-        """Forget telemetry beyond its retention."""
-        keep_ms = self.settings.telemetry.retention_days * 86_400_000
-        await self.store.prune(self.clock.utc_ms() - keep_ms)
-
-    def probe(self) -> None:
-        """Send each lane its probe."""
-        for link in self.links.values():
-            link.probe()
-
-    async def run(self) -> None:
-        """Turn until cancelled; any part that ends by an error ends the process, visibly."""
-        jobs = Jobs()
-        for job, seconds in (
-            (self.tick, TICK_S),
-            (self.probe, PROBE_S),
-            (self.watch, WATCH_S),
-            (self.snapshot, self.settings.snapshot_s),
-            (self.prune, PRUNE_S),
-        ):
-            jobs.every(seconds, job)
-        await self.watch()
-        committing = asyncio.create_task(self.committer.run(), name="committer")
-        jobs.start()
-        try:
-            async with asyncio.TaskGroup() as group:
-                for link in self.links.values():
-                    group.create_task(link.run(), name=f"link {link.lane}")
-                for lane in self.lanes.values():
-                    group.create_task(lane.run(), name=f"lane {lane.name}")
-                group.create_task(self.drain.run(), name="drain")
-                group.create_task(_until(committing), name="committer watch")
-        finally:
-            await jobs.stop(CLOSE_S)
-            self.committer.close()
-            _, hanging = await asyncio.wait([committing], timeout=CLOSE_S)
-            for task in hanging:  # SQL is away: what it should have had is not acknowledged
-                task.cancel()
-
-    async def finish(self) -> None:
-        """A clean end: what was submitted is durable, and the state saved.
-
-        Not when something is stuck: then the next start replays from the last snapshot.
-        """
-        try:
-            async with asyncio.timeout(CLOSE_S):
-                await self.snapshot(flush=True)
-                while await self.drain.pump():
-                    pass
-        except StoreError as error:
-            log.warning("the store is away; the journal keeps what it lacks", error=str(error))
-        except TimeoutError:
-            log.warning("ended without a snapshot; the next start replays the journal")
-
-
-async def _until(task: asyncio.Task[None]) -> None:
-    await asyncio.shield(task)
 
 
 @asynccontextmanager
@@ -244,6 +82,7 @@ async def assemble(
         await upgrade(settings.database_url)
         database = await Database.open(settings.database_url)
         stack.push_async_callback(database.close)
+        await _rebase(database, clock)
         sites, first_token = await _register(settings, database, clock.utc_ms())
         stations = {
             station.id: Charge(station.sockets, site.trips_of(station), site.intervals_of(station))
@@ -256,6 +95,7 @@ async def assemble(
         stack.callback(live.close)
         observation = Observation(metrics, live)
         health = Health((SAFETY, TELEMETRY), round(clock.monotonic_s() * 1000))
+        jobs = Jobs(health.jobs, lambda: round(clock.monotonic_s() * 1000), metrics.job_failed)
         quarantine = Quarantine(settings.data_dir / "quarantine")
 
         store = await _open_store(settings, quarantine, clock)
@@ -272,9 +112,10 @@ async def assemble(
         stack.callback(journal.close)
         drain = Drain(journal, store)
 
-        admission = Admission(lambda station: _sockets(stations, station))
+        profiles = stations_in.profiles(sites, canaries=settings.watch.canary)
+        admission = Admission({profile.station: profile.sockets for profile in profiles}.get)
         state, replay_from = _resume(saved, admission.sequences)
-        engine = Engine(stations_in.profiles(sites), state)
+        engine = Engine(profiles, state)
         links = _links(settings, clock, make_link)
         outlet = Outlet(lambda topic, body, keep: links[SAFETY].publish(topic, body, retain=keep))
         twins = Twins(STATION_CHANNELS, SOCKET_CHANNELS)
@@ -289,9 +130,47 @@ async def assemble(
             monotonic_s=clock.monotonic_s,
         )
         runner = Runner(engine=engine, actuation=actuation, twins=twins, observer=observation)
-        records = SqlRecords(database)
+        evidence = Evidence(
+            settings.cameras,
+            database=database,
+            store=store,
+            drain=drain,
+            files=EvidenceFiles(settings.data_dir),
+            clock=clock,
+            sites=sites,
+            profiles=profiles,
+        )
+        stack.push_async_callback(evidence.close)
+        people = await open_people(
+            settings,
+            database=database,
+            clock=clock,
+            sites=sites,
+            metrics=metrics,
+            opened=evidence.opened,
+        )
+        stack.push_async_callback(people.gateway.close)
+        wanted = asyncio.Event()
+        records = SqlRecords(database, people.desk, clock.utc_ms, wanted.set)
+        watching = open_watching(
+            settings.watch,
+            database=database,
+            clock=clock,
+            health=health,
+            metrics=metrics.watch,
+            observation=observation,
+            records=records,
+            people=people,
+            sites=[site.id for site in sites],
+            publish=links[SAFETY].publish,
+            boot=uuid4().hex[:8],
+        )
+        stack.push_async_callback(watching.close)
         unfinished = await _restore(runner, database)
-        replayed = _replay(runner, admission, journal, max(replay_from, journal.oldest_lsn))
+        replayed, skipped = _replay(
+            runner, admission, journal, max(replay_from, journal.oldest_lsn)
+        )
+        health.replay_skipped(skipped)
         fresh = await records.replayed(replayed, clock.utc_ms())
 
         committer = Committer(journal, quarantine, records, retry_on=DatabaseUnavailable)
@@ -327,14 +206,27 @@ async def assemble(
             observation=observation,
             metrics=metrics,
             health=health,
+            jobs=jobs,
             live=live,
             first_token=first_token,
+            people=people,
+            evidence=evidence,
+            watching=watching,
+            desk_wanted=wanted,
             fresh=fresh,
             unfinished=unfinished,
         )
         links[SAFETY].on_connected = backend.start
         stack.push_async_callback(backend.finish)
         yield backend
+
+
+async def _rebase(database: Database, clock: Clock) -> None:
+    """Carry due times over to this start's clock."""
+    async with database.writing() as connection:
+        shift_ms = await marks.resume(connection, clock.mark())
+    if shift_ms:
+        log.warning("the clock was set since the last run; due times follow", shift_ms=shift_ms)
 
 
 async def _register(
@@ -403,11 +295,6 @@ def _resume(saved: Snapshot | None, sequences: Sequences) -> tuple[EngineState |
     return state, saved.lsn
 
 
-def _sockets(stations: dict[str, Charge], station: str) -> int | None:
-    charge = stations.get(station)
-    return None if charge is None else charge.sockets
-
-
 async def _restore(runner: Runner, database: Database) -> list[CommandRecord]:
     """Fill the books from SQL; the orders that had not ended."""
     async with database.reading() as connection:
@@ -426,10 +313,13 @@ async def _restore(runner: Runner, database: Database) -> list[CommandRecord]:
 
 def _replay(
     runner: Runner, admission: Admission, journal: Journal, from_lsn: int
-) -> list[Transition]:
-    """Bring engine, twins and sequence memory from the snapshot to the journal's end."""
+) -> tuple[list[Transition], int]:
+    """Bring engine, twins and sequence memory from the snapshot to the journal's end.
+
+    The transitions, and how many records could not be taken in.
+    """
     transitions: list[Transition] = []
-    lsn, count = from_lsn, 0
+    lsn, count, skipped = from_lsn, 0, 0
     while found := journal.read(lsn, limit=REPLAY_RECORDS):
         for record in found:
             try:
@@ -438,6 +328,7 @@ def _replay(
                 transitions += runner.replay(record.entry)
             except Exception:  # the edge of the replay: no record may keep the watch from starting
                 log.exception("a journal record was not replayed", lsn=record.lsn)
+                skipped += 1
         lsn, count = found[-1].next_lsn, count + len(found)
-    log.info("state restored", from_lsn=from_lsn, to_lsn=lsn, records=count)
-    return transitions
+    log.info("state restored", from_lsn=from_lsn, to_lsn=lsn, records=count, skipped=skipped)
+    return transitions, skipped

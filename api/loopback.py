@@ -17,7 +17,7 @@ class Published(NamedTuple):
 
 
 class Loopback:
-    """Implements ``api.bootstrap.Link``; the driver feeds deliveries to the lane itself."""
+    """Implements ``api.running.Link``; the driver feeds deliveries to the lane itself."""
 
     def __init__(self, lane: str, clock: Clock) -> None:
         """Always connected."""

@@ -10,12 +10,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from api.health import Verdict
+from api.watch_metrics import WatchMetrics
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 _BATCH: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _TURN_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5)
 _REACTION_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 3, 10)
+_TOLD_S: Final = (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 90, 300, 1800)
 _HTTP_S: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2)
 
 
@@ -73,6 +75,31 @@ class Metrics:
         self._findings = Counter(
             "chargeward_findings", "Transitions of findings", ["rule", "change"], registry=registry
         )
+        self._tried = Counter(
+            "chargeward_message_attempts",
+            "Messages handed to providers",
+            ["channel", "provider", "outcome"],
+            registry=registry,
+        )
+        self._messages = Counter(
+            "chargeward_messages",
+            "Messages by what became of them",
+            ["kind", "channel", "state"],
+            registry=registry,
+        )
+        self._told = Histogram(
+            "chargeward_message_accepted_seconds",
+            "What it tells was recorded to the provider's acceptance",
+            ["kind"],
+            buckets=_TOLD_S,
+            registry=registry,
+        )
+        self._missed = Counter(
+            "chargeward_deadlines_missed",
+            "Deadlines of incidents that passed, by which one",
+            ["deadline"],
+            registry=registry,
+        )
         self._quarantined = Gauge(
             "chargeward_quarantine_messages", "Refused messages kept", registry=registry
         )
@@ -97,6 +124,42 @@ class Metrics:
         self._drain_age = Gauge(
             "chargeward_drain_lag_seconds", "Age of the oldest frame that waits", registry=registry
         )
+        self._callbacks = Counter(
+            "chargeward_callbacks",
+            "Receipts, replies and call results by what became of them",
+            ["service", "outcome"],
+            registry=registry,
+        )
+        self._callbacks_refused = Counter(
+            "chargeward_callbacks_refused",
+            "Call-backs, or items of one, that were not taken",
+            ["service", "reason"],
+            registry=registry,
+        )
+        self._job_failures = Counter(
+            "chargeward_job_failures", "Periodic jobs that raised", ["job"], registry=registry
+        )
+        self._job_age = Gauge(
+            "chargeward_job_success_age_seconds",
+            "Time since a periodic job last ended well",
+            ["job"],
+            registry=registry,
+        )
+        self._unrecordable = Gauge(
+            "chargeward_records_unrecordable",
+            "Records that SQL has refused for good since the start",
+            registry=registry,
+        )
+        self._replay_skipped = Gauge(
+            "chargeward_journal_records_skipped",
+            "Journal records that the start could not take in",
+            registry=registry,
+        )
+        self._jump = Gauge(
+            "chargeward_clock_jump_seconds",
+            "How far the wall clock is ahead of ours",
+            registry=registry,
+        )
         self._http = Counter(
             "chargeward_http_requests",
             "HTTP answers by route template",
@@ -109,6 +172,8 @@ class Metrics:
             buckets=_HTTP_S,
             registry=registry,
         )
+
+        self.watch = WatchMetrics(registry)
 
     def accepted(self, lane: str, messages: int) -> None:
         """``messages`` of one batch passed admission."""
@@ -138,6 +203,19 @@ class Metrics:
         """From the arrival of the frame to the published cut."""
         self._reaction.observe(seconds)
 
+    def deadline_missed(self, deadline: str) -> None:
+        """People did not acknowledge, arrive or report in time."""
+        self._missed.labels(deadline).inc()
+
+    def message_tried(self, channel: str, provider: str, outcome: str) -> None:
+        """A provider was handed a message; ``outcome`` is a member of a fixed set."""
+        self._tried.labels(channel, provider, outcome).inc()
+
+    def message_ended(self, kind: str, channel: str, state: str, seconds: float) -> None:
+        """A message was accepted or given up, ``seconds`` after what it tells was recorded."""
+        self._messages.labels(kind, channel, state).inc()
+        self._told.labels(kind).observe(seconds)
+
     def command(self, action: str, outcome: str) -> None:
         """A command reached ``outcome`` (a member of its state enum)."""
         self._commands.labels(action, outcome).inc()
@@ -158,6 +236,18 @@ class Metrics:
         """A listener was dropped because it did not read fast enough."""
         self._sse_dropped.inc()
 
+    def callback(self, service: str, outcome: str) -> None:
+        """One receipt, reply or call result reached ``outcome``, a member of a fixed set."""
+        self._callbacks.labels(service, outcome).inc()
+
+    def callback_refused(self, service: str, reason: str) -> None:
+        """A call-back, or one item of it, was refused; ``reason`` is a member of an enum."""
+        self._callbacks_refused.labels(service, reason).inc()
+
+    def job_failed(self, job: str) -> None:
+        """A periodic job raised."""
+        self._job_failures.labels(job).inc()
+
     def http(self, method: str, route: str, status: int, seconds: float) -> None:
         """One HTTP answer; ``route`` is the template, never the path a client sent."""
         self._http.labels(method, route, str(status)).inc()
@@ -170,4 +260,9 @@ class Metrics:
             self._lane_age.labels(lane.lane).set(lane.age_ms / 1000)
         self._drain_frames.set(verdict.drain_frames)
         self._drain_age.set(verdict.drain_age_ms / 1000)
+        for job in verdict.jobs:
+            self._job_age.labels(job.job).set(job.age_ms / 1000)
+        self._unrecordable.set(verdict.unrecordable)
+        self._replay_skipped.set(verdict.replay_skipped)
+        self._jump.set(verdict.jump_ms / 1000)
         return generate_latest(self._registry)

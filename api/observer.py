@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from typing import Final
 
+from alerts.incidents.store import News
 from api.live import LiveHub
 from api.metrics import Metrics
 from devices.command_model import CommandRecord, Send
+from devices.names import is_canary
 from rules.model import Transition
 
 FINDING: Final = "finding"
 COMMAND: Final = "command"
 LOCKOUTS: Final = "lockouts"
+INCIDENT: Final = "incident"
 
 
 class Observation:
@@ -25,8 +28,10 @@ class Observation:
         self.on_command: list[Callable[[CommandRecord], None]] = []
 
     def transition(self, transition: Transition) -> None:
-        """A finding was raised, updated or cleared."""
+        """A finding was raised, updated or cleared; those of synthetic stations are nobody's."""
         finding, key = transition.finding, transition.finding.key
+        if is_canary(key.station):
+            return
         self._metrics.finding(key.rule, transition.change.value)
         self._live.publish(
             FINDING,
@@ -74,6 +79,25 @@ class Observation:
             self._metrics.cut_reaction(reaction_s)
         for listener in self.on_cut:
             listener(send, reaction_s)
+
+    def incident(self, news: News) -> None:
+        """A line was added to an incident's timeline; what canaries do is left out."""
+        incident = news.incident
+        if incident.canary:
+            return
+        self._live.publish(
+            INCIDENT,
+            {
+                "number": incident.number,
+                "site": incident.site,
+                "station": incident.station,
+                "urgency": incident.urgency.value,
+                "state": incident.state.value,
+                "what": news.event.kind,
+                "by": news.event.actor,
+                "at_ms": news.event.at_ms,
+            },
+        )
 
     def lockouts(self, station: str) -> None:
         """Lockouts of the station changed."""

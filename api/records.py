@@ -1,21 +1,54 @@
 """What turns decided, in one SQL transaction across the rooms' tables."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.alarms import AlarmKey, StationAlarm, save_alarms
-from alerts.findings import save_transitions
+from alerts.findings import Recorded, save_transitions
+from devices.command_model import CommandRecord
 from devices.database import Database
 from devices.records import save_commands, save_limits, save_lockouts, save_status
 from rules.decisions import ReceivedAlarm, Record
 from rules.model import FindingKey, Transition
 
 
+class Intake(Protocol):
+    """Makes incidents and messages of what was recorded (``alerts.desk.desk.Desk``)."""
+
+    async def take(
+        self,
+        connection: AsyncConnection,
+        recorded: Recorded,
+        commands: Sequence[CommandRecord],
+        now_ms: int,
+    ) -> None:
+        """In the same transaction."""
+
+
 class SqlRecords:
     """Implements ``iot.committer.Records``; idempotent, so a repeat after a crash is harmless."""
 
-    def __init__(self, database: Database) -> None:
-        """All writes go through the database's one writer."""
+    def __init__(
+        self,
+        database: Database,
+        intake: Intake,
+        clock_ms: Callable[[], int],
+        committed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """All writes go through the database's one writer; ``committed`` is called after each.
+
+        ``on_recorded`` may be given listeners: they hear of transitions that are in SQL.
+
+        Incidents begin by ``clock_ms``, when people can first be told, not when the frame came:
+        after a database's absence nobody is late before having been asked.
+        """
         self._database = database
+        self._intake = intake
+        self._clock_ms = clock_ms
+        self._committed = committed
+        self.on_recorded: list[Callable[[Sequence[Transition]], None]] = []
 
     async def write(self, records: Sequence[Record]) -> None:
         """Commit everything or nothing.
@@ -26,19 +59,31 @@ class SqlRecords:
 
         """
         at_ms = max(record.at_ms for record in records)
+        transitions = [t for r in records for t in r.transitions]
+        commands = [c for r in records for c in r.commands]
         async with self._database.writing() as connection:
-            await save_transitions(connection, [t for r in records for t in r.transitions], at_ms)
+            recorded = await save_transitions(connection, transitions, at_ms)
             await save_alarms(connection, [_alarm(a) for r in records for a in r.alarms], at_ms)
             # In order of time: of two forms of one row the last one stands.
-            await save_commands(connection, [c for r in records for c in r.commands])
+            await save_commands(connection, commands)
             await save_lockouts(connection, [lock for r in records for lock in r.lockouts])
             await save_limits(connection, [d for r in records for d in r.limits])
             await save_status(connection, [s for r in records for s in r.statuses])
+            await self._intake.take(connection, recorded, commands, self._clock_ms())
+        self._tell(transitions)
+        self._committed()
 
     async def replayed(self, transitions: Sequence[Transition], at_ms: int) -> set[FindingKey]:
         """Write what a replay raised and cleared; the findings SQL had not heard of."""
         async with self._database.writing() as connection:
-            return await save_transitions(connection, transitions, at_ms)
+            recorded = await save_transitions(connection, transitions, at_ms)
+            await self._intake.take(connection, recorded, (), self._clock_ms())
+        self._tell(transitions)
+        return set(recorded.began)
+
+    def _tell(self, transitions: Sequence[Transition]) -> None:
+        for listener in self.on_recorded:
+            listener(transitions)
 
 
 def _alarm(came: ReceivedAlarm) -> StationAlarm:

@@ -10,6 +10,11 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from alerts.callbacks.keys import CallbackSettings
+from alerts.channels.settings import ChannelsSettings
+from alerts.desk.settings import AlertsSettings
+from alerts.evidence.stills import CameraSettings
+from alerts.watch.settings import WatchSettings
 from iot.mqtt import MqttSettings
 
 MiB = 1024 * 1024
@@ -62,6 +67,7 @@ class Settings(BaseSettings):
         env_prefix="CHARGEWARD_",
         env_nested_delimiter="__",
         extra="forbid",
+        hide_input_in_errors=True,  # it may be a secret
         nested_model_default_partial_update=True,
     )
 
@@ -74,6 +80,12 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     api: ApiSettings = ApiSettings()
+    channels: ChannelsSettings = ChannelsSettings()
+    callbacks: CallbackSettings = CallbackSettings()
+    alerts: AlertsSettings = AlertsSettings()
+    watch: WatchSettings = WatchSettings()
+    cameras: CameraSettings = CameraSettings()
+    people: str = Field(default="", description="people files, separated by commas")
 
     @property
     def database_url(self) -> str:
@@ -84,4 +96,13 @@ class Settings(BaseSettings):
     @property
     def site_files(self) -> list[Path]:
         """The site files named in ``sites``."""
-        return [Path(part.strip()) for part in self.sites.split(",") if part.strip()]
+        return _paths(self.sites)
+
+    @property
+    def people_files(self) -> list[Path]:
+        """The people files named in ``people``."""
+        return _paths(self.people)
+
+
+def _paths(text: str) -> list[Path]:
+    return [Path(part.strip()) for part in text.split(",") if part.strip()]

@@ -1,10 +1,12 @@
 """Texts for people, from data files: ``api/i18n/zh.toml`` and ``api/i18n/en.toml``.
 
 Both files hold the same keys with the same placeholders; a test checks it. Chinese is the
-default because it is what most users of this product read.
+default because it is what most users of this product read. What has many texts of its own has
+its own pair of files: ``officer.zh.toml``.
 """
 
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final, Literal
@@ -17,10 +19,27 @@ _MAX_RANGES: Final = 16
 
 
 @cache
-def texts(language: Language) -> dict[str, str]:
-    """All texts of one language by dotted key, read once."""
-    source = files("api").joinpath("i18n", f"{language}.toml").read_text(encoding="utf-8")
+def texts(language: Language, book: str = "") -> dict[str, str]:
+    """All texts of one language (and ``book``) by dotted key, read once."""
+    name = f"{book}.{language}.toml" if book else f"{language}.toml"
+    source = files("api").joinpath("i18n", name).read_text(encoding="utf-8")
     return _flat(tomllib.loads(source), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The texts of one book in one language: ``say("button.cancel")``."""
+
+    language: Language
+    book: str
+
+    def __call__(self, key: str, /, **values: object) -> str:
+        """The text ``key`` with its placeholders filled; KeyError when there is none."""
+        return texts(self.language, self.book)[key].format(**values)
+
+    def has(self, key: str) -> bool:
+        """Whether there is such a text."""
+        return key in texts(self.language, self.book)
 
 
 def text(language: Language, key: str, /, **values: object) -> str:

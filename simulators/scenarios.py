@@ -23,6 +23,7 @@ HOT_FROM_C: Final = 79.75
 HOT_TOWARDS_C: Final = 87.0
 HOT_TAU_S: Final = 160.0
 """2.7 K/min and slowing: never 6 K in 120 s, and it stays below the local trip of 90 C."""
+BURNS_FROM_C: Final = 58.0
 RESCANS_AFTER_MS: Final = tuple(
     int(minutes * _MINUTE) for minutes in (5 / 60, 5, 13, 60, 180, 480, 1200)
 )
@@ -158,6 +159,19 @@ def _smoke(script: Script) -> None:
     script.after(20 * 60, partial(script.stage.smoke, row, active=False))
 
 
+def _fire(script: Script) -> None:
+    """A charging socket burns from 20 s on: the box smells smoke, the contact rises fast."""
+    seat = script.cast_seat()
+    script.charging(seat, KINDS["li-60v-20ah"], constant_s=5 * 3600, since_s=25 * 60)
+
+    def ignite(at_ms: int) -> None:
+        script.stage.smoke(seat.row, at_ms, active=True)
+        script.stage.plant.degrade(seat, now_c=BURNS_FROM_C, towards_c=400.0, tau_s=90.0)
+        script.stage.fault(seat, at_ms, "contact burns")
+
+    script.after(20, ignite)
+
+
 def _sensor_stuck(script: Script) -> None:
     """One socket shows the same temperature for ever while its neighbours follow the day."""
     seat = script.cast_seat()
@@ -229,6 +243,7 @@ _SCRIPTS: Final[dict[str, Callable[[Script], None]]] = {
     "never-ends": _never_ends,
     "power-rerise": _power_rerise,
     "smoke": _smoke,
+    "fire": _fire,
     "sensor-stuck": _sensor_stuck,
     "sensor-absent": _sensor_absent,
     "sensor-nan": _sensor_nan,

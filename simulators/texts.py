@@ -21,6 +21,11 @@ def event(kind: EventKind, language: Language) -> str:
     return _texts(language)["event"][kind.value]
 
 
+def sms(word: str, language: Language) -> str:
+    """A word of the simulated SMS provider."""
+    return _texts(language)["sms"][word]
+
+
 @cache
 def _texts(language: Language) -> dict[str, dict[str, str]]:
     source = files("simulators").joinpath("i18n", f"{language}.toml").read_text(encoding="utf-8")

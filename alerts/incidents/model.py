@@ -90,6 +90,7 @@ class Refusal(StrEnum):
     NEEDS_NOTE = "needs_note"
     NEEDS_PERSON = "needs_person"
     NOT_REPORTED = "not_reported"
+    SUPERSEDED = "superseded"  # its station has a newer incident that is not closed
 
 
 class ActRefusedError(Exception):

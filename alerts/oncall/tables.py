@@ -48,3 +48,20 @@ holiday = Table(
     Column("day", String(10), primary_key=True),  # ISO date in the site's time zone
     Column("name", String(60), nullable=False),
 )
+
+oncall_site = Table(
+    "oncall_site",  # what the people file of a site says beside people, rosters and holidays
+    metadata,
+    Column("site_id", STATION_ID, primary_key=True),
+    Column("plan", Document, nullable=False),  # people and rosters in order, quiet hours
+)
+
+calendar_feed = Table(
+    "calendar_feed",  # whose calendar may be read with which key; of the key only its SHA-256
+    metadata,
+    Column("kind", String(8), primary_key=True),  # roster, person
+    Column("id", _NAME, primary_key=True),
+    Column("key_sha256", String(64), nullable=False),
+    Column("by", _NAME, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)

@@ -29,6 +29,7 @@ message = Table(
     Column("id", String(15), primary_key=True),  # 15 bytes: what a voice call can carry
     Column("incident_id", ForeignKey("incident.id"), nullable=False),
     Column("round", Integer, nullable=False),
+    Column("slot", String(40), nullable=False),  # the step's place: said once per round and person
     Column("kind", _WORD, nullable=False),
     Column("channel", _WORD, nullable=False),
     Column("person_id", _NAME, nullable=False),
@@ -44,6 +45,7 @@ message = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("first_sent_ms", BigInteger),
     Column("accepted_ms", BigInteger),
+    Column("receipt_due_ms", BigInteger),  # without a receipt by then it goes another way
     Column("delivered_ms", BigInteger),
     Column("ended_ms", BigInteger),
     Column("provider", _NAME),
@@ -51,9 +53,10 @@ message = Table(
     Column("bundle_id", String(15)),  # the message that says it together with others
     Column("reason", String(200), nullable=False),
     UniqueConstraint(
-        "incident_id", "round", "kind", "channel", "person_id", name="uq_message_once"
+        "incident_id", "round", "slot", "channel", "person_id", name="uq_message_once"
     ),
     Index(None, "state", "due_ms"),
+    Index(None, "state", "receipt_due_ms"),
     Index(None, "address", "channel", "first_sent_ms"),
     Index(None, "created_ms", "id"),
 )
@@ -80,6 +83,7 @@ attempt = Table(
     Column("receipt_code", String(80)),
     Index(None, "provider_ref"),
     Index(None, "provider", "address", "started_ms"),
+    Index(None, "started_ms"),  # what a day costs
 )
 
 callback = Table(

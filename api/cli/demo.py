@@ -10,10 +10,12 @@ import typer
 import uvloop
 
 from api.cli.durations import seconds
+from api.cli.phones import Crew
 from api.cli.playing import Play, play_real, play_virtual
 from api.logs import configure
 from simulators.scenarios import UnknownScenarioError
 from simulators.scenarios import find as find_scenario
+from simulators.sms.model import Mode
 
 
 def demo(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
@@ -39,6 +41,12 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     port: Annotated[
         int | None, typer.Option(help="Port of the API (0 = any free one).", min=0, max=65535)
     ] = None,
+    provider: Annotated[
+        Mode, typer.Option(help="How the first SMS provider behaves; a second one stands behind.")
+    ] = Mode.OK,
+    crew: Annotated[
+        Crew, typer.Option("--people", help="What people do when they are told.")
+    ] = Crew.SILENT,
     data_dir: Annotated[
         Path | None, typer.Option(help="Keep the data here; without it they go with the demo.")
     ] = None,
@@ -52,6 +60,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
       chargeward demo
       chargeward demo --scenario overheating --seed 7 --for 60 --json
       chargeward demo --scenario healthy --virtual 24h --json
+      chargeward demo --scenario fire --virtual 40m --json --provider silent
     """
     if for_ is not None and virtual is not None:
         msg = "--for is real time and --virtual is story time: choose one"
@@ -73,6 +82,8 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
         site=site,
         broker=broker,
         host=host,
+        provider=provider,
+        crew=crew,
         port=port if port is not None else (0 if as_json else 8000),
     )
     with tempfile.TemporaryDirectory(prefix="chargeward-") as temporary:

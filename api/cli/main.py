@@ -8,10 +8,13 @@ from api.cli.db import app as db_app
 from api.cli.demo import demo
 from api.cli.doctor import doctor
 from api.cli.openapi import openapi
+from api.cli.people import app as people_app
 from api.cli.serve import serve
 from api.cli.simulate import simulate
+from api.cli.simulate_sms import simulate_sms
 from api.cli.sites import app as sites_app
 from api.cli.telemetry import app as telemetry_app
+from api.cli.texts import texts
 
 app = typer.Typer(
     name="chargeward",
@@ -27,9 +30,12 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(serve)
 app.command()(simulate)
+app.command()(simulate_sms)
 app.command()(doctor)
+app.command()(texts)
 app.command(hidden=True)(openapi)
 app.add_typer(sites_app, name="sites")
+app.add_typer(people_app, name="people")
 app.add_typer(db_app, name="db")
 app.add_typer(telemetry_app, name="telemetry")
 app.add_typer(credentials_app, name="credentials")

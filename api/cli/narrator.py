@@ -2,7 +2,7 @@
 
 import typer
 
-from api.bootstrap import Backend
+from api.running import Backend
 from devices.command_model import CUTS, CommandRecord
 from iot.broker import BrokerProcess
 from rules.model import Change, Transition

@@ -6,8 +6,8 @@ by second: the same admission, rules, orders, journal, SQL and store, and no net
 
 import asyncio
 import signal
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,22 +16,28 @@ import httpx
 import structlog
 from fastapi import FastAPI
 
+from alerts.desk.settings import AlertsSettings
 from api.backend import ApiBackend
-from api.bootstrap import SAFETY, TELEMETRY, Backend, assemble
+from api.bootstrap import assemble
 from api.cli.narrator import Narrator
+from api.cli.phones import CALLBACKS, Crew, Phones, new_key, primary
 from api.cli.story import Attempt, Story
 from api.clock import SystemClock, VirtualClock
 from api.http.app import create_app
 from api.loopback import Loopback
+from api.running import SAFETY, TELEMETRY, Backend
 from api.server import serving
 from api.settings import ApiSettings, Settings
-from devices.command_model import State
+from devices.command_model import CommandRecord, State
 from iot.broker import BrokerProcess, EmbeddedBroker, MosquittoProcess
 from iot.mqtt import Delivery, MqttSettings
 from iot.topics import Channel, parse, topic
+from rules.model import Severity, Transition
 from simulators.fleet import Fleet
 from simulators.link import run as play_over_broker
 from simulators.model import EventKind, Outgoing, StationPlan
+from simulators.sms.model import Mode
+from simulators.sms.provider import SmsProvider
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +69,8 @@ class Play:
     broker: str
     host: str
     port: int
+    provider: Mode = Mode.OK
+    crew: Crew = Crew.SILENT
 
 
 async def play_real(play: Play, directory: Path) -> dict[str, Any]:
@@ -70,11 +78,14 @@ async def play_real(play: Play, directory: Path) -> dict[str, Any]:
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(_broker(play, directory))
-        settings = _settings(play, directory, broker)
+        phones = await stack.enter_async_context(_phones(play, clock))
+        settings = _settings(play, directory, broker, phones)
         backend = await stack.enter_async_context(assemble(settings, clock))
+        phones.give_out(backend.people.duty.book, play.crew)
         served = ApiBackend(backend)
-        app = create_app(served, open_reads=True)
+        app = create_app(served, open_reads=True, callbacks=served.callbacks)
         url = await stack.enter_async_context(serving(app, play.host, play.port))
+        phones.call_back(url)
         story = Story(clock.utc_ms())
         story.watch(backend)
         narrator = Narrator(backend, quiet=play.as_json)
@@ -85,38 +96,45 @@ async def play_real(play: Play, directory: Path) -> dict[str, Any]:
         )
         turning = asyncio.create_task(served.run())
         trying = asyncio.create_task(_look_and_try(backend, story, url))
+        ringing = asyncio.create_task(phones.provider.run())
         try:
-            await _time_or_signal(play.real_s, [stations, turning])
+            await _time_or_signal(play.real_s, [stations, turning, ringing])
         finally:
             asyncio.get_running_loop().set_exception_handler(_leaving)
-            for task in (trying, stations, turning):
+            for task in (trying, ringing, stations, turning):
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
         await _settle(backend, story)
         _restarts(fleet, story)
         seconds = (clock.utc_ms() - story.start_ms) / 1000
+        await story.read_people(backend)
         return story.as_json(backend, play.scenario, play.seed, seconds)
 
 
 async def play_virtual(play: Play, directory: Path) -> dict[str, Any]:
     """The same without waiting: ``virtual_s`` seconds of the story, one at a time."""
     clock = VirtualClock(VIRTUAL_START_MS)
-    settings = _settings(play, directory, None)
     loops: dict[str, Loopback] = {}
 
     def link(lane: str, _filters: Sequence[str]) -> Loopback:
         return loops.setdefault(lane, Loopback(lane, clock))
 
-    async with assemble(settings, clock, link) as backend:
+    async with AsyncExitStack() as stack:
+        phones = await stack.enter_async_context(_phones(play, clock))
+        settings = _settings(play, directory, None, phones)
+        backend = await stack.enter_async_context(assemble(settings, clock, link))
+        phones.give_out(backend.people.duty.book, play.crew)
         story = Story(clock.utc_ms())
         story.watch(backend)
-        app = create_app(ApiBackend(backend), open_reads=True)
+        served = ApiBackend(backend)
+        app = create_app(served, open_reads=True, callbacks=served.callbacks)
         fleet = Fleet(_plans(backend), play.scenario, play.seed, story.start_ms)
+        desk = _VirtualDesk(backend, phones, app)
         stage = _VirtualStage(backend, fleet, loops, clock)
         backend.start()
         for second in range(play.virtual_s or 0):
-            stage.second(VIRTUAL_START_MS + second * 1000)
+            await stage.second(VIRTUAL_START_MS + second * 1000, desk.look)
             if second % FLUSH_S == 0:
                 await backend.committer.flush()
                 story.look(backend)
@@ -129,7 +147,44 @@ async def play_virtual(play: Play, directory: Path) -> dict[str, Any]:
         await _try_release(backend, story, "http://virtual", app)
         await _settle(backend, story)
         _restarts(fleet, story)
+        await story.read_people(backend)
         return story.as_json(backend, play.scenario, play.seed, float(play.virtual_s or 0))
+
+
+class _VirtualDesk:
+    """Steps the desk and the phones; does nothing in the seconds in which nothing is due."""
+
+    def __init__(self, backend: Backend, phones: Phones, app: FastAPI) -> None:
+        self._backend = backend
+        self._phones = phones
+        self._app = app
+        self._news = False
+        self._next_ms: int | None = None
+        backend.observation.on_transition.append(self._noted)
+        backend.observation.on_command.append(self._ordered)
+
+    async def look(self, now_ms: int) -> None:
+        """Commit what people act on, do what is due, deliver what came back."""
+        back_ms = self._phones.provider.next_due_ms()
+        due = [m for m in (self._next_ms, back_ms) if m is not None]
+        if not self._news and not any(moment <= now_ms for moment in due):
+            return
+        self._news = False
+        await self._backend.committer.flush()
+        await self._turn(now_ms)
+        await self._phones.deliver(self._app, now_ms)
+        await self._turn(now_ms)
+        self._next_ms = await self._backend.people.desk.next_ms()
+
+    async def _turn(self, now_ms: int) -> None:
+        await self._backend.people.desk.turn(now_ms)
+        await self._backend.people.desk.dispatcher.idle()
+
+    def _noted(self, transition: Transition) -> None:
+        self._news = self._news or transition.finding.severity is not Severity.INFO
+
+    def _ordered(self, record: CommandRecord) -> None:
+        self._news = self._news or (record.lock and record.state.ended)
 
 
 class _VirtualStage:
@@ -145,16 +200,21 @@ class _VirtualStage:
         self._online = {plan.station: True for plan in fleet.stations}
         self._frames: list[Delivery] = []
 
-    def second(self, now_ms: int) -> None:
-        """Let one second pass; an order and its answer take their time on the way."""
+    async def second(self, now_ms: int, look: Callable[[int], Awaitable[None]]) -> None:
+        """Let one second pass; an order and its answer take their time on the way.
+
+        ``look`` is called whenever something may have been recorded.
+        """
         self._clock.now_ms = now_ms
         messages = self._fleet.step(now_ms) + self._wills()
         if messages:
             self._arrive(messages)
         self._backend.tick()
+        await look(now_ms)
         while messages := self._answers(now_ms):
             self._clock.now_ms += ROUND_TRIP_MS
             self._arrive(messages)
+            await look(self._clock.now_ms)
 
     def _wills(self) -> list[Outgoing]:
         wills = []
@@ -201,15 +261,34 @@ def _broker(play: Play, directory: Path) -> BrokerProcess:
     return EmbeddedBroker()
 
 
-def _settings(play: Play, directory: Path, broker: BrokerProcess | None) -> Settings:
+@asynccontextmanager
+async def _phones(play: Play, clock: SystemClock) -> AsyncIterator[Phones]:
+    key = new_key()
+    provider = SmsProvider(now_ms=clock.utc_ms, seed=play.seed, callbacks=CALLBACKS + key)
+    primary(provider, play.provider)
+    async with provider.serving() as address:
+        yield Phones(provider, address, key)
+
+
+def _settings(
+    play: Play, directory: Path, broker: BrokerProcess | None, phones: Phones
+) -> Settings:
     mqtt = MqttSettings() if broker is None else MqttSettings(host=broker.host, port=broker.port)
     return Settings(
         _env_file=None,
         data_dir=directory,
         sites=str(play.site or ""),
         mqtt=mqtt,
+        channels=phones.channels(),
+        callbacks=phones.callbacks(),
+        alerts=AlertsSettings(packaged_people=True, link_base=_links(play)),
         api=ApiSettings(host=play.host, port=play.port, open_reads=True),
     )
+
+
+def _links(play: Play) -> str:
+    """Where one-time links lead, as far as it is known before the API listens."""
+    return f"{play.host}:{play.port}/a/" if play.port and ":" not in play.host else ""
 
 
 def _plans(backend: Backend) -> list[StationPlan]:

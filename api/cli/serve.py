@@ -1,6 +1,7 @@
 """``chargeward serve``: the backend and its API, until a signal."""
 
 import asyncio
+import os
 import signal
 from contextlib import AsyncExitStack, suppress
 
@@ -17,6 +18,7 @@ from api.http.app import create_app
 from api.logs import configure
 from api.server import serving
 from api.settings import Settings
+from api.watchdog import BEAT_S, Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -41,19 +43,32 @@ async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         backend = await stack.enter_async_context(assemble(settings, SystemClock()))
         served = ApiBackend(backend)
-        app = create_app(served, open_reads=settings.api.open_reads)
+        app = create_app(served, open_reads=settings.api.open_reads, callbacks=served.callbacks)
         url = await stack.enter_async_context(serving(app, settings.api.host, settings.api.port))
         if backend.first_token is not None:
             typer.echo(f"admin credential, shown only this once: {backend.first_token}")
         typer.echo(f"listening on {url}")
         log.info("backend started", url=url, database=backend.database.url)
+        watchdog = _watchdog(served)
+        if watchdog is not None:
+            stack.callback(watchdog.close)
+            backend.jobs.every(BEAT_S, watchdog.beat, name="watchdog", vital=False)
+            watchdog.ready()
         turning = asyncio.create_task(served.run())
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([turning, stopping], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            if watchdog is not None:
+                watchdog.stopping()
             stopping.cancel()
             turning.cancel()
             with suppress(asyncio.CancelledError):
                 await turning
         log.info("backend stopped")
+
+
+def _watchdog(served: ApiBackend) -> Watchdog | None:
+    """The service manager's, where one has started us (systemd's ``Type=notify``)."""
+    address = os.environ.get("NOTIFY_SOCKET")  # noqa: TID251 - systemd's, and no setting of ours
+    return Watchdog(address, served.verdict) if address else None

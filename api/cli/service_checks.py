@@ -11,6 +11,7 @@ from api.cli.telemetry_store import NoStore, StoreInUse, opened
 from api.clock import SystemClock
 from api.health import Trouble
 from api.settings import MiB, Settings
+from api.texts import text
 from iot.mqtt import LinkError, LinkTrouble, MqttSettings, Session
 from iot.store import StoreError, StoreHealth
 
@@ -25,13 +26,6 @@ _BROKER_ADVICE: Final = {
     "of the broker (with compose: the password in .env).",
     LinkTrouble.CLOSED: _RIGHTS,
     LinkTrouble.SILENT: _RIGHTS,
-}
-_WORDS: Final[Mapping[str, str]] = {
-    Trouble.LANE_SILENT: "nothing went through the {subject} lane for {age}",
-    Trouble.SQL_DOWN: "the database has not answered for {age}",
-    Trouble.SQL_UNKNOWN: "nobody has asked the database for {age}",
-    Trouble.DRAIN_LATE: "frames wait for the telemetry store since {age}",
-    Trouble.JOURNAL_FULL: "the journal is nearly full: soon frames are lost",
 }
 
 
@@ -146,5 +140,6 @@ def in_words(reason: Mapping[str, Any]) -> str:
     """A reason of ``/readyz`` as a sentence; one that is newer than us as it came."""
     age_ms = reason["age_ms"]
     age = "some time" if age_ms is None else f"{age_ms / 1000:,.0f} s"
-    words = _WORDS.get(reason["trouble"], f"{reason['trouble']} ({reason['subject']}, {age})")
-    return words.format(subject=reason["subject"], age=age)
+    if reason["trouble"] not in Trouble.__members__.values():
+        return f"{reason['trouble']} ({reason['subject']}, {age})"
+    return text("en", f"trouble.{reason['trouble']}", subject=reason["subject"], age=age)

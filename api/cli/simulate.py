@@ -20,7 +20,7 @@ from simulators.fleet import Fleet
 from simulators.link import Credentials, run
 from simulators.model import FleetEvent, StationPlan
 from simulators.scenarios import SCENARIOS, UnknownScenarioError
-from simulators.texts import Language, event
+from simulators.texts import LANGUAGES, Language, event
 
 SOCKETS = 12
 MAX_STATIONS = 999
@@ -65,13 +65,10 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter per option of the comman
       chargeward simulate --stations 16 --scenario overheating --seed 7
       chargeward simulate --scenario never-ends --speed 60 --for 12h --json
     """
-    language: Language = "en" if lang == "en" else "zh"
+    language = language_of(lang)
     if list_:
         _list(as_json=as_json)
         return
-    if lang not in {"zh", "en"}:
-        msg = f"{lang!r}: there are zh and en"
-        raise typer.BadParameter(msg)
     clock = SystemClock().utc_ms
     try:
         fleet = Fleet(_plans(stations, site), scenario, seed, clock())
@@ -92,6 +89,15 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter per option of the comman
         asyncio.run(story)
     except KeyboardInterrupt:
         raise typer.Exit(code=0) from None
+
+
+def language_of(lang: str) -> Language:
+    """The language of an option; anything else is a usage error."""
+    for language in LANGUAGES:
+        if lang == language:
+            return language
+    msg = f"{lang!r}: there are zh and en"
+    raise typer.BadParameter(msg)
 
 
 def _plans(count: int, site: Path | None) -> list[StationPlan]:

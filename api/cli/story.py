@@ -1,16 +1,22 @@
 """What happened in a demo, as one JSON object: the same for real and for virtual time."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from api.bootstrap import Backend
+from alerts.incidents.model import Incident
+from alerts.incidents.plans import DeadlineName
+from alerts.incidents.store import Deadline, IncidentFilter, deadlines, list_incidents
+from alerts.outbox import store
+from api.running import Backend
 from devices.command_model import CUTS, CommandRecord, Send
 from devices.lockouts import Lockout
-from rules.model import Change, Finding, FindingKey, Transition
+from devices.pages import MAX_PAGE
+from rules.model import Change, Family, Finding, FindingKey, Transition
 from rules.sessions import Stage
 from rules.texts import text
 
@@ -51,6 +57,25 @@ class Story:
     frames: int = 0
     sessions: Counter[str] = field(default_factory=Counter)
     stages: npt.NDArray[np.uint8] | None = None
+    incidents: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def danger_ms(self) -> int:
+        """When the first hot or smoky frame came: what people's seconds count from."""
+        dangers = [k.episode_ms for k, f in self.raised.items() if f.family is Family.ALARM]
+        return min(dangers, default=self.start_ms)
+
+    async def read_people(self, backend: Backend) -> None:
+        """What stands in SQL about incidents and messages, at the end."""
+        async with backend.database.reading() as connection:
+            page = await list_incidents(connection, IncidentFilter(), limit=MAX_PAGE)
+            for incident in reversed(page.items):
+                due = await deadlines(connection, incident.id)
+                self.incidents.append(self._incident(incident, due))
+                told = await store.messages_of(connection, incident.id)
+                tried = await store.attempts_of(connection, [m.id for m in told])
+                self.messages += [self._message(incident, m, tried, backend) for m in told]
 
     def watch(self, backend: Backend) -> None:
         """Listen to everything the backend tells its observers."""
@@ -95,6 +120,8 @@ class Story:
             "sessions": {k: self.sessions[k] for k in ("started", "tapered", "ended")},
             "findings": [self._finding(key, f) for key, f in self.raised.items()],
             "cuts": [self._order(r) for r in self.orders.values() if r.action in CUTS],
+            "incidents": self.incidents,
+            "messages": self.messages,
             "lockouts": self._lockouts(backend),
             "attempts": [attempt.as_json() for attempt in self.attempts],
         }
@@ -113,6 +140,72 @@ class Story:
             }
             for (station, socket), locks in subjects.items()
         ]
+
+    def _after(self, at_ms: int | None) -> float | None:
+        return None if at_ms is None else round((at_ms - self.danger_ms) / 1000, 3)
+
+    def _incident(self, incident: Incident, due: Sequence[Deadline]) -> dict[str, Any]:
+        names = set(DeadlineName)
+        return {
+            "id": incident.number,
+            "station": incident.station,
+            "site": incident.site,
+            "urgency": incident.urgency.value,
+            "state": incident.state.value,
+            "round": incident.round,
+            "opened_s": self._after(incident.opened_ms),
+            "acknowledged_s": self._after(incident.acknowledged_ms),
+            "deadlines": [
+                {"name": d.step, "due_s": self._after(d.due_ms), "state": d.state}
+                for d in due
+                if d.step in names and d.round == incident.round
+            ],
+            "escalation": [
+                {
+                    "step": d.step,
+                    "due_s": self._after(d.due_ms),
+                    "state": d.state,
+                    "at_s": self._after(d.settled_ms),
+                }
+                for d in due
+                if d.step not in names
+            ],
+        }
+
+    def _message(
+        self,
+        incident: Incident,
+        message: store.Message,
+        tried: Sequence[store.Attempt],
+        backend: Backend,
+    ) -> dict[str, Any]:
+        person = backend.people.duty.person(message.person)
+        return {
+            "incident": incident.number,
+            "id": message.id,
+            "step": message.slot,
+            "kind": message.kind.value,
+            "channel": message.channel.value,
+            "recipient": message.person,
+            "name": person.name if person else None,
+            "at_s": self._after(message.accepted_ms or message.first_sent_ms or message.created_ms),
+            "delivered_s": self._after(message.delivered_ms),
+            "state": message.state.value,
+            "provider": message.provider,
+            "text": message.text,
+            "ledger": [
+                {
+                    "provider": a.provider,
+                    "at_s": self._after(a.started_ms),
+                    "outcome": a.outcome,
+                    "code": a.code,
+                    "receipt": a.receipt,
+                    "receipt_s": self._after(a.receipt_ms),
+                }
+                for a in tried
+                if a.message == message.id
+            ],
+        }
 
     def _seconds(self, at_ms: int | None) -> float | None:
         return None if at_ms is None else round((at_ms - self.start_ms) / 1000, 3)

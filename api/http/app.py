@@ -8,10 +8,23 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api.http import history, orders, problems, sites, system
+from api.http import callbacks as callback_routes
+from api.http import (
+    duty,
+    duty_changes,
+    entry,
+    history,
+    incidents,
+    officer,
+    orders,
+    problems,
+    sites,
+    system,
+)
 from api.http.edge import Edge
 from api.http.gate import Gate
-from api.http.ports import Backend
+from api.http.office import Office
+from api.http.ports import Backend, Callbacks
 from api.http.stream import HEARTBEAT_S
 
 VERSION: Final = "1"
@@ -25,6 +38,9 @@ _TAGS: Final = [
     {"name": "sites", "description": "Sites, stations and sockets: now, and over time"},
     {"name": "commands", "description": "Cut, release, identify; lockouts"},
     {"name": "history", "description": "Findings, alarms, refused messages"},
+    {"name": "incidents", "description": "Incidents, acts, messages, silences"},
+    {"name": "callbacks", "description": "For SMS and voice providers: receipts, replies, calls"},
+    {"name": "duty", "description": "People, rosters, who is on duty and when nobody is"},
     {"name": "live", "description": "Server-sent events"},
     {"name": "system", "description": "Probes and metrics"},
 ]
@@ -34,11 +50,15 @@ def create_app(
     backend: Backend,
     *,
     open_reads: bool = False,
+    callbacks: Callbacks | None = None,
     heartbeat_s: float = HEARTBEAT_S,
+    secure_cookies: bool = False,
 ) -> FastAPI:
     """The ASGI application over ``backend``; its life cycle belongs to the caller.
 
     ``open_reads``: reading needs no credential; whatever changes state always does.
+    ``callbacks`` takes what providers send back; None = there is no provider, every key is wrong.
+    ``secure_cookies``: officers' pages are served over HTTPS, also where a proxy hides it.
     ``heartbeat_s``: seconds of silence on the live stream before a comment is sent.
     """
     gate = Gate(backend, open_reads=open_reads)
@@ -58,12 +78,20 @@ def create_app(
         sites.routes(backend, gate),
         orders.routes(backend, gate),
         history.routes(backend, gate),
+        incidents.routes(backend, gate),
+        callback_routes.routes(backend, callbacks),
+        duty.routes(backend, gate),
+        duty.calendars(backend, gate),
+        duty_changes.site_routes(backend, gate),
+        duty_changes.roster_routes(backend, gate),
         system.events(backend, gate, heartbeat_s=heartbeat_s),
         system.probes(backend),
     )
-    for router in routers:
+    office = Office(backend, secure=secure_cookies)
+    pages = (entry.routes(office), officer.routes(office))
+    for router in (*routers, *pages):
         app.include_router(router)
-    problems.install(app, _routes(routers))
+    problems.install(app, _routes((*routers, *pages)))
     app.openapi = partial(_document, app, routers)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 

@@ -12,7 +12,7 @@ _WORDS: Final = {
     400: "The request cannot be read",
     401: "A credential is needed",
     404: "It does not exist",
-    409: "The lockout stays",
+    409: "It does not fit what is now; the problem's type says why",
     413: "The body is too large",
     415: "The body must be JSON",
     422: "The request is not valid",
@@ -48,6 +48,12 @@ def probe(model: type, example: object, *, refuses: bool = False) -> dict[str, A
     responses: dict[int | str, Any] = {200: shown(example), **refusals(422)}
     if refuses:
         responses[503] = {"description": "Not ready; the reasons are listed", "model": model}
+    return {"response_model": model, "responses": responses}
+
+
+def keyed(model: Any, example: object, *problems: int) -> dict[str, Any]:
+    """The same for a route whose path holds its key: a wrong one is 404, not 401."""
+    responses: dict[int | str, Any] = {200: shown(example), **refusals(404, 422, 429, *problems)}
     return {"response_model": model, "responses": responses}
 
 

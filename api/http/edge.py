@@ -13,7 +13,8 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.problems import MAX_BODY_BYTES, document
+from api.http.bodies import limit_of
+from api.http.problems import document
 from api.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -72,10 +73,9 @@ class Edge:
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
     """Reads no more of a body than any request may have; 413 for one that has more."""
+    limit = limit_of(scope["path"])
     announced = _header(scope, b"content-length") or ""
-    too_long = announced.isdecimal() and (
-        len(announced) > _MAX_DIGITS or int(announced) > MAX_BODY_BYTES
-    )
+    too_long = announced.isdecimal() and (len(announced) > _MAX_DIGITS or int(announced) > limit)
     seen = 0
 
     async def bounded() -> Message:
@@ -84,7 +84,7 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MAX_BODY_BYTES:
+        if seen > limit:
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return message
 

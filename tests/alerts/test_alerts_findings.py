@@ -47,7 +47,7 @@ CLEARED = _step(Change.CLEARED, 600, 50)
 
 async def _save(database: Database, *steps: Transition, at: int = 7) -> set[FindingKey]:
     async with database.writing() as connection:
-        return await save_transitions(connection, steps, at)
+        return set((await save_transitions(connection, steps, at)).began)
 
 
 async def _only(database: Database) -> StoredFinding:

@@ -6,8 +6,10 @@ from itertools import count
 
 import httpx
 import numpy as np
+import orjson
 
 from alerts.alarms import AlarmFilter, StoredAlarm
+from alerts.callbacks.errors import BodyError, Reason
 from alerts.findings import FindingFilter, StoredFinding, StoredTransition
 from api.health import Health, Verdict
 from api.http.app import create_app
@@ -29,11 +31,14 @@ from iot.quarantine import Refused
 from iot.store import RangeQuery, RawQuery, Series, StoreHealth, StoreUnavailable
 from rules.model import Act, Change, Family, Finding, FindingKey, Severity
 from rules.views import Reading, SocketView, StationView
+from tests.api.fake_cases import FakeCases
+from tests.api.fake_duty import FakeDuty
 
 NOW_MS = 1_790_000_000_000
 TOKEN = "cw_" + "k" * 43
 OTHER_TOKEN = "cw_" + "m" * 43
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+CALLBACK_KEY = "0123456789abcdef" * 3
 HOT = "cmrj-01"
 """The station whose socket 5 is hot, cut and locked."""
 
@@ -200,6 +205,31 @@ class FakeStore:
         """Nothing to release."""
 
 
+class FakeCallbacks:
+    """Knows one key and keeps the bodies; implements ``api.http.ports.Callbacks``."""
+
+    def __init__(self) -> None:
+        """Nothing came yet."""
+        self.taken: list[tuple[str, bytes]] = []
+        self.sql_down = False
+
+    def right(self, service: str, key: str) -> bool:
+        """Both services of one account and the other account have the same key here."""
+        return service in {"aliyun_sms", "aliyun_voice", "tencent_sms"} and key == CALLBACK_KEY
+
+    async def take(self, service: str, body: bytes) -> Sequence[str]:
+        """One event per body that is JSON."""
+        if self.sql_down:
+            msg = "connection to postgres://secret@db refused"
+            raise DatabaseUnavailable(msg)
+        try:
+            orjson.loads(body)
+        except ValueError as error:
+            raise BodyError(Reason.NOT_JSON, "unexpected end") from error
+        self.taken.append((service, body))
+        return ["applied"]
+
+
 class FakeBackend:
     """Implements ``api.http.ports.Backend``."""
 
@@ -215,9 +245,12 @@ class FakeBackend:
         self.book = CommandBook(lambda: f"c{next(ids)}")
         self.detection = FakeDetection()
         self.telemetry = FakeStore()
+        self.cases = FakeCases(self.now_ms)
         self.site = packaged_site()
         self.tokens = {TOKEN: "admin", OTHER_TOKEN: "second"}
+        self.callbacks = FakeCallbacks()
         self.sql_down = False
+        self.duty = FakeDuty(self.sites, self.now_ms, self._sql)
         self.sends: list[Send] = []
         self.stored_commands: dict[str, CommandRecord] = {}
         self.stored_findings = [
@@ -388,6 +421,6 @@ class FakeBackend:
 
 def client_of(backend: FakeBackend, *, open_reads: bool = False) -> httpx.AsyncClient:
     """A client of the application over ``backend``; nothing is raised through it."""
-    app = create_app(backend, open_reads=open_reads)
+    app = create_app(backend, open_reads=open_reads, callbacks=backend.callbacks)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("192.0.2.7", 40_000))
     return httpx.AsyncClient(transport=transport, base_url="http://chargeward.test")

@@ -9,8 +9,11 @@ from api.http.attempts import WINDOW_MS
 from api.http.reference import document
 from tests.api.fake_backend import BEARER, HOT, OTHER_TOKEN, FakeBackend, client_of
 
-OPEN = {"/livez", "/readyz", "/metrics"}
-"""Probes need no credential; everything else does unless reading is opened."""
+PROBES = {"/livez", "/readyz", "/metrics"}
+KEYED = "/api/v1/callbacks/aliyun_sms/wrong"
+OPEN = {*PROBES, KEYED}
+"""Probes need no credential and call-backs have a key in their path; everything else does
+unless reading is opened."""
 UNAUTHENTICATED = {
     "type": "/problems/unauthenticated",
     "title": "A credential is needed",
@@ -24,7 +27,17 @@ UNAUTHENTICATED = {
 
 def operations() -> list[tuple[str, str]]:
     """Every method and path there is, with the parameters filled."""
-    fill = {"site": "caimarenjia", "station": HOT, "socket": 5, "command": "c1", "finding": 1}
+    fill: dict[str, object] = {
+        "site": "caimarenjia",
+        "station": HOT,
+        "socket": 5,
+        "command": "c1",
+        "finding": 1,
+        "number": "F0012",
+        "silence": 1,
+    }
+    fill |= {"service": "aliyun_sms", "key": "wrong"}
+    fill |= {"roster": "cmrj-officers", "person": "wu-fang", "override": 1, "day": "2026-10-01"}
     return [
         (method.upper(), path.format(**fill))
         for path, item in document()["paths"].items()
@@ -99,7 +112,7 @@ async def test_a_wrong_credential_is_refused_even_where_none_is_needed(
     assert refused(response) == UNAUTHENTICATED
 
 
-@pytest.mark.parametrize("path", sorted(OPEN))
+@pytest.mark.parametrize("path", sorted(PROBES))
 async def test_probes_need_no_credential(stranger: httpx.AsyncClient, path: str) -> None:
     """Machines that restart or alert must not depend on a secret."""
     assert (await stranger.get(path)).status_code == 200

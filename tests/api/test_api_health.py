@@ -3,6 +3,7 @@
 import pytest
 
 from api.health import Health, Lane, Reason, Trouble, Verdict
+from api.job_health import JobAge
 
 
 def healthy_at(now_ms: int) -> Health:
@@ -92,3 +93,62 @@ def test_an_unknown_lane_is_a_defect_of_the_caller() -> None:
     """A misspelt lane must not look like progress."""
     with pytest.raises(KeyError, match="unknown lane 'saftey'"):
         Health(("safety",), 0).processed("saftey", 1)
+
+
+def test_a_job_that_failed_is_red_by_its_name_until_it_ends_well() -> None:
+    """A periodic job that raises cannot be read in the log only."""
+    health = healthy_at(5_000)
+    health.jobs.planned("escalate", 1.0, 0, vital=True)
+    health.jobs.ended("escalate", 4_000)
+    health.jobs.failed("escalate")
+    assert health.verdict(5_000).reasons == (
+        Reason(Trouble.JOB_FAILED, "escalate", red=True, age_ms=1_000),
+    )
+    health.jobs.ended("escalate", 5_500)
+    assert health.verdict(6_000).reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("period_s", "age_ms", "late"),
+    [(1.0, 30_000, False), (1.0, 30_001, True), (60.0, 180_000, False), (60.0, 180_001, True)],
+)
+def test_a_job_that_hangs_is_late(period_s: float, age_ms: int, *, late: bool) -> None:
+    """Three periods without a good end, and at least 30 s: long enough for one slow run."""
+    health = healthy_at(age_ms)
+    health.jobs.planned("dispatch", period_s, 0, vital=True)
+    wanted = (Reason(Trouble.JOB_LATE, "dispatch", red=True, age_ms=age_ms),) if late else ()
+    verdict = health.verdict(age_ms)
+    assert verdict.reasons == wanted
+    assert verdict.jobs == (JobAge("dispatch", age_ms, failed=False, late=late, vital=True),)
+
+
+def test_a_job_the_alarm_path_does_not_need_is_told_without_being_red() -> None:
+    """Forgetting old telemetry may fail for as long as InfluxDB is away."""
+    health = healthy_at(100)
+    health.jobs.planned("prune", 3600.0, 0, vital=False)
+    health.jobs.failed("prune")
+    verdict = health.verdict(100)
+    assert verdict.reasons == (Reason(Trouble.JOB_FAILED, "prune", red=False, age_ms=100),)
+    assert verdict.ready
+
+
+def test_what_nothing_makes_good_stands_until_the_next_start() -> None:
+    """Refused records are red; a patchy replay and a clock that was set are told."""
+    health = healthy_at(100)
+    health.unrecordable(1)
+    health.replay_skipped(3)
+    health.clock(-2_001)
+    verdict = health.verdict(100)
+    assert verdict.reasons == (
+        Reason(Trouble.UNRECORDABLE, "sql", red=True, age_ms=None),
+        Reason(Trouble.REPLAY_SKIPPED, "journal", red=False, age_ms=None),
+        Reason(Trouble.CLOCK_JUMP, "clock", red=False, age_ms=None),
+    )
+    assert (verdict.unrecordable, verdict.replay_skipped, verdict.jump_ms) == (1, 3, -2_001)
+
+
+def test_two_seconds_are_how_clocks_are() -> None:
+    """A wall clock within 2 s of ours is no fault."""
+    health = healthy_at(100)
+    health.clock(2_000)
+    assert health.verdict(100).reasons == ()

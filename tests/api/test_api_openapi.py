@@ -63,7 +63,9 @@ def test_every_route_shows_an_example_and_its_problems(
     success = [r for status, r in operation["responses"].items() if status.startswith("2")]
     assert all("example" in c for r in success for c in r["content"].values()), name
     guarded = "security" in operation
-    assert guarded == ("/api/v1/" in name)
+    keyed = "{key}" in name
+    assert guarded == ("/api/v1/" in name and not keyed)
+    assert {"404", "429"} <= set(operation["responses"]) or not keyed
     assert {"401", "422", "429", "503"} <= set(operation["responses"]) or not guarded
 
 

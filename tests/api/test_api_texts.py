@@ -5,6 +5,8 @@ import string
 import pytest
 
 from api.errors import Thing, Why
+from api.health import Trouble
+from api.http.cases import PhotoRefusal
 from api.http.problems import Problem
 from api.texts import LANGUAGES, negotiate, text, texts
 
@@ -24,6 +26,8 @@ def test_every_key_the_code_uses_exists_and_no_other() -> None:
     """No problem, reason or noun without its text, and no text that nothing shows."""
     used = {f"problem.{p.slug}.{part}" for p in Problem for part in ("title", "detail")}
     used |= {f"why.{why}" for why in Why} | {f"kind.{thing}" for thing in Thing}
+    used |= {f"trouble.{trouble}" for trouble in Trouble}
+    used |= {f"photo.{refusal}" for refusal in PhotoRefusal}
     assert set(texts("en")) == used | {"what.sql", "what.telemetry"}
 
 

@@ -111,7 +111,7 @@ def test_every_mounted_file_exists_and_every_volume_is_declared() -> None:
 def test_the_backend_accepts_what_compose_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The names and values are settings of ours, and lead to the other services."""
     for key, value in SERVICES["app"]["environment"].items():
-        monkeypatch.setenv(key, str(value))
+        monkeypatch.setenv(key, "" if value is None else str(value))  # YAML's nothing is empty
     settings = Settings(_env_file=None)
     assert settings.mqtt.host in SERVICES
     assert settings.mqtt.password is not None

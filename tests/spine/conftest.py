@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from api.bootstrap import SAFETY, TELEMETRY, Backend, assemble
+from api.bootstrap import assemble
 from api.clock import VirtualClock
 from api.loopback import Loopback
+from api.running import SAFETY, TELEMETRY, Backend
 from api.settings import Settings
 from iot.topics import Channel, parse, topic
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from api.bootstrap import SAFETY, TELEMETRY
 from api.clock import VirtualClock
 from api.lanes import BROKEN, Lane
 from api.loopback import Loopback, Published
+from api.running import SAFETY, TELEMETRY
 from devices.command_model import CommandRecord, Send
 from iot.admission import Admitted
 from iot.frames import FrameBatch

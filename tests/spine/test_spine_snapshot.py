@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.bootstrap import SNAPSHOT_CURSOR
+from api.running import SNAPSHOT_CURSOR
 from api.snapshot import load_snapshot, save_snapshot
 from iot.segments import Entry, EntryKind
 from iot.topics import Channel

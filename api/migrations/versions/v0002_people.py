@@ -48,6 +48,15 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_callback_received_ms"), "callback", ["received_ms"], unique=False)
     op.create_table(
+        "calendar_feed",
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("key_sha256", sa.String(length=64), nullable=False),
+        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "id", name=op.f("pk_calendar_feed")),
+    )
+    op.create_table(
         "canary_run",
         sa.Column("id", SERIAL, sa.Identity(always=False), nullable=False),
         sa.Column("started_ms", sa.BigInteger(), nullable=False),
@@ -100,6 +109,12 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("state != 'closed' AND station_id IS NOT NULL AND NOT drill"),
         postgresql_where=sa.text("state != 'closed' AND station_id IS NOT NULL AND NOT drill"),
+    )
+    op.create_table(
+        "oncall_site",
+        sa.Column("site_id", sa.String(length=64), nullable=False),
+        sa.Column("plan", DOCUMENT, nullable=False),
+        sa.PrimaryKeyConstraint("site_id", name=op.f("pk_oncall_site")),
     )
     op.create_table(
         "person",
@@ -182,7 +197,7 @@ def upgrade() -> None:
         "drill",
         sa.Column("id", SERIAL, sa.Identity(always=False), nullable=False),
         sa.Column("site_id", sa.String(length=64), nullable=False),
-        sa.Column("area_id", sa.String(length=64), nullable=True),
+        sa.Column("area_id", sa.String(length=64), nullable=False),
         sa.Column("planned_ms", sa.BigInteger(), nullable=False),
         sa.Column("incident_id", SERIAL, nullable=True),
         sa.Column("state", sa.String(length=24), nullable=False),
@@ -285,6 +300,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=15), nullable=False),
         sa.Column("incident_id", SERIAL, nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("slot", sa.String(length=40), nullable=False),
         sa.Column("kind", sa.String(length=24), nullable=False),
         sa.Column("channel", sa.String(length=24), nullable=False),
         sa.Column("person_id", sa.String(length=64), nullable=False),
@@ -300,6 +316,7 @@ def upgrade() -> None:
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("first_sent_ms", sa.BigInteger(), nullable=True),
         sa.Column("accepted_ms", sa.BigInteger(), nullable=True),
+        sa.Column("receipt_due_ms", sa.BigInteger(), nullable=True),
         sa.Column("delivered_ms", sa.BigInteger(), nullable=True),
         sa.Column("ended_ms", sa.BigInteger(), nullable=True),
         sa.Column("provider", sa.String(length=64), nullable=True),
@@ -311,7 +328,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
         sa.UniqueConstraint(
-            "incident_id", "round", "kind", "channel", "person_id", name="uq_message_once"
+            "incident_id", "round", "slot", "channel", "person_id", name="uq_message_once"
         ),
     )
     op.create_index(
@@ -322,6 +339,12 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_message_created_ms_id"), "message", ["created_ms", "id"], unique=False)
     op.create_index(op.f("ix_message_state_due_ms"), "message", ["state", "due_ms"], unique=False)
+    op.create_index(
+        op.f("ix_message_state_receipt_due_ms"),
+        "message",
+        ["state", "receipt_due_ms"],
+        unique=False,
+    )
     op.create_table(
         "message_attempt",
         sa.Column("id", SERIAL, sa.Identity(always=False), nullable=False),
@@ -358,6 +381,9 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_message_attempt_provider_ref"), "message_attempt", ["provider_ref"], unique=False
     )
+    op.create_index(
+        op.f("ix_message_attempt_started_ms"), "message_attempt", ["started_ms"], unique=False
+    )
 
 
 def downgrade() -> None:
@@ -376,9 +402,11 @@ def downgrade() -> None:
         "roster_override",
         "roster",
         "person",
+        "oncall_site",
         "incident",
         "holiday",
         "canary_run",
+        "calendar_feed",
         "callback",
         "audit_head",
         "audit",

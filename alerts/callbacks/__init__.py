@@ -1,0 +1,1 @@
+"""What comes back from the providers: delivery receipts, replies, results of calls."""

@@ -1,0 +1,1 @@
+"""The desk: where findings become incidents, messages leave, and answers arrive."""
