@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from alerts import audited
 from alerts.oncall import registry
 from alerts.oncall.book import Book, load_book
 from alerts.oncall.errors import Kind, PeopleFileError, UnknownError
@@ -263,7 +264,10 @@ def _plain(view: object) -> Any:
 async def _import(url: str, people: People) -> ImportReport:
     await database_schema.upgrade(url)
     async with opened(url) as database, database.writing() as connection:
-        return await registry.import_people(connection, people)
+        report = await registry.import_people(connection, people)
+        at_ms = SystemClock().utc_ms()
+        await audited.imported(connection, "people", report, by=audited.SHELL, at_ms=at_ms)
+        return report
 
 
 async def _export(url: str, site: str) -> People:

@@ -154,10 +154,10 @@ async def test_cancelling_lets_go_of_the_device(tmp_path: Path) -> None:
     settings = ModemSettings(config=tmp_path, program=str(program(tmp_path, HANGING)))
     sending = asyncio.create_task(Modem(settings).send(FIRE))
     pid = tmp_path / "pid"
-    while not (pid.exists() and pid.read_text()):  # noqa: ASYNC240, ASYNC110 - another process
+    while not (pid.exists() and pid.read_text()):  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.01)
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
     with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)  # noqa: ASYNC240 - a small file
+        os.kill(int(pid.read_text()), 0)

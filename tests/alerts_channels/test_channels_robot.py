@@ -24,7 +24,7 @@ from iot.broker import free_port
 from tests.alerts_channels.channels_kit import FIRE, Canned, canned, mute
 
 POST = replace(FIRE, channel=Channel.ROBOT, address="duty")
-TOKEN = "abcdef0123456789" * 4  # noqa: S105 - made up
+TOKEN = "abcdef0123456789" * 4
 DINGTALK = f"dingtalk://SECdeadbeefdeadbeef@{TOKEN}"
 
 
@@ -90,7 +90,7 @@ def test_an_address_that_is_none_is_refused_at_the_start() -> None:
 
 
 def test_no_log_shows_a_token(caplog: pytest.LogCaptureFixture) -> None:
-    """apprise's finer logs, which do, stay off."""
+    """Apprise's finer logs, which do, stay off."""
     caplog.set_level(logging.DEBUG)
     Robots({"duty": SecretStr(DINGTALK)})
     logging.getLogger("apprise").warning("https://example.cn?access_token=%s", TOKEN)
