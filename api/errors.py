@@ -5,7 +5,7 @@
     ApiError
     ├── UnauthenticatedError     no credential, or one that is none of ours
     ├── TooManyAttemptsError     too many wrong credentials from one address
-    ├── NoSuchThingError         the site, station, socket, finding or command does not exist
+    ├── NoSuchThingError         the site, station, incident, ... does not exist
     ├── BadQueryError            parameters that contradict each other
     └── ReleaseRefusedError      the lockout stays, for the reason given
 """
@@ -40,6 +40,13 @@ class Thing(StrEnum):
     SOCKET = "socket"
     FINDING = "finding"
     COMMAND = "command"
+    INCIDENT = "incident"
+    PERSON = "person"
+    SILENCE = "silence"
+    AREA = "area"
+    ROSTER = "roster"
+    OVERRIDE = "override"
+    HOLIDAY = "holiday"
 
 
 class NoSuchThingError(ApiError):
@@ -65,6 +72,27 @@ class Why(StrEnum):
     RANGE_TOO_LONG = "range_too_long"
     SOCKET_NEEDED = "socket_needed"
     NO_SOCKET = "no_socket"
+    OVER = "over"
+    TOO_FAR_AHEAD = "too_far_ahead"
+    AT_LEAST = "at_least"
+    AT_MOST = "at_most"
+    ABOVE = "above"
+    BELOW = "below"
+    SHORTEST = "shortest"
+    LONGEST = "longest"
+    FEWEST = "fewest"
+    MOST = "most"
+    PATTERN = "pattern"
+    ONE_OF = "one_of"
+    NO_SUCH_DAY = "no_such_day"
+    OTHER_THAN_ADDRESS = "other_than_address"
+    DOUBLED = "doubled"
+    UNKNOWN_PERSON = "unknown_person"
+    UNKNOWN_AREA = "unknown_area"
+    OTHER_SITE = "other_site"
+    QUIET_ALL_DAY = "quiet_all_day"
+    NOT_AFTER = "not_after"
+    TOO_LONG = "too_long"
 
 
 class BadQueryError(ApiError):

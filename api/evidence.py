@@ -23,10 +23,10 @@ from rules.engine import StationProfile
 
 _REFUSALS = {
     Refusal.TOO_LARGE: PhotoRefusal.TOO_LARGE,
-    Refusal.TOO_MANY_PIXELS: PhotoRefusal.TOO_LARGE,
-    Refusal.HEIC: PhotoRefusal.UNREADABLE,
-    Refusal.NO_IMAGE: PhotoRefusal.UNREADABLE,
-    Refusal.DAMAGED: PhotoRefusal.UNREADABLE,
+    Refusal.TOO_MANY_PIXELS: PhotoRefusal.TOO_MANY_PIXELS,
+    Refusal.HEIC: PhotoRefusal.HEIC,
+    Refusal.NO_IMAGE: PhotoRefusal.NO_IMAGE,
+    Refusal.DAMAGED: PhotoRefusal.DAMAGED,
     Refusal.TOO_MANY: PhotoRefusal.TOO_MANY,
 }
 

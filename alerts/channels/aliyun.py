@@ -76,7 +76,14 @@ class Account:
     def _asked(self, call: Callable[[], Coroutine[Any, Any, _ANSWERED]]) -> _ANSWERED:
         try:
             return asyncio.run(self._bounded(call))
-        except (AlibabaCloudException, UnretryableException, LookupError, TypeError) as error:
+        except (
+            AlibabaCloudException,
+            AttributeError,
+            LookupError,
+            TypeError,
+            UnretryableException,
+            ValueError,
+        ) as error:
             raise self._translated(error) from None
 
     async def _bounded(self, call: Callable[[], Coroutine[Any, Any, _ANSWERED]]) -> _ANSWERED:

@@ -6,10 +6,11 @@ from alibabacloud_dysmsapi20170525.client import Client
 from alibabacloud_dysmsapi20170525.models import SendSmsRequest
 
 from alerts.channels.aliyun import OK, Account
-from alerts.channels.phones import dialled, segments
+from alerts.channels.phones import dialled
 from alerts.channels.port import Accepted, Channel, Outgoing, Permanent
 from alerts.channels.settings import AliyunSettings, template_for
 from alerts.incidents.model import Kind
+from alerts.texts.segments import Route, count
 
 
 class AliyunSms:
@@ -47,7 +48,7 @@ class AliyunSms:
         body = (await self._account.ask(lambda: call(request, self._account.runtime))).body
         if body is None or body.code != OK:
             raise self._account.verdict(body and body.code, body and body.message)
-        billed = segments(outgoing.text, self.signature)
+        billed = count(outgoing.text, self.signature, Route.CARRIER).segments
         return Accepted(body.biz_id, billed, receipts=self._receipts)
 
     async def close(self) -> None:

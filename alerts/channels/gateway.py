@@ -33,6 +33,7 @@ URGENT: Final = frozenset({Kind.FIRE, Kind.CUT_FAILED})
 """What no limit, budget or open circuit holds back."""
 ACCEPTED: Final = "accepted"
 CIRCUIT_OPEN: Final = "circuit-open"
+BUSY: Final = "busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,10 @@ class Gateway:
     async def _had(self, course: _Course, way: _Way, outgoing: Outgoing, *, force: bool) -> bool:
         """Whether ``way`` took it; the course knows how it went."""
         slots = way.urgent_slots if outgoing.kind in URGENT else way.slots
-        async with slots:
+        if not await self._turn(slots):
+            course.passed.append((way, Skipped(way.provider.name, BUSY, self._settings.patience_s)))
+            return False
+        try:
             wait_s = way.circuit.wait_s  # asked when its turn has come: others may have failed
             if wait_s > 0 and not force:
                 why = Skipped(way.provider.name, CIRCUIT_OPEN, wait_s)
@@ -174,8 +178,18 @@ class Gateway:
             with way.circuit.trying():
                 tried, error = await self._try(way.provider, outgoing)
                 way.circuit.note(error)
+        finally:
+            slots.release()
         course.tried.append(tried)
         return error is None
+
+    async def _turn(self, slots: asyncio.Semaphore) -> bool:
+        """Whether its turn came in time: who waits longer is sent by the next way, or later."""
+        try:
+            async with asyncio.timeout(self._settings.patience_s):
+                return await slots.acquire()
+        except TimeoutError:
+            return False
 
     async def _try(self, provider: Provider, outgoing: Outgoing) -> tuple[Tried, SendError | None]:
         template = provider.template(outgoing.kind, outgoing.lang)

@@ -43,9 +43,11 @@ class Modem:
         if program is None:
             code, detail = "no-gammu", f"{self._settings.program} is not installed"
             raise Retryable(code, detail)
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         await self._turn()
         try:
-            async with answered_within(self._settings.timeout_s):
+            async with answered_within(self._settings.timeout_s - (loop.time() - began_s)):
                 return await self._sent(program, outgoing)
         finally:
             self._one.release()
@@ -55,7 +57,7 @@ class Modem:
 
     async def _turn(self) -> None:
         try:
-            async with asyncio.timeout(self._settings.timeout_s):
+            async with asyncio.timeout(self._settings.timeout_s / 2):
                 await self._one.acquire()
         except TimeoutError:
             code, detail = "busy", "the modem is still sending other messages"

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.channels.gateway import URGENT
 from alerts.channels.port import Channel, Outgoing, Provider, Throttled
 from alerts.channels.settings import BudgetSettings, ChannelsSettings, Limit, Per
+from alerts.channels.written import FREE
 from alerts.incidents.model import Kind
 from alerts.outbox.tables import attempt, message
 
@@ -101,7 +102,11 @@ class Quota:
         query = (
             select(func.coalesce(func.sum(segments), 0), func.coalesce(func.sum(calls), 0))
             .select_from(attempt.join(message, message.c.id == attempt.c.message_id))
-            .where(attempt.c.started_ms > now_ms - DAY_MS, attempt.c.outcome.in_(_COUNTED))
+            .where(
+                attempt.c.started_ms > now_ms - DAY_MS,
+                attempt.c.outcome.in_(_COUNTED),
+                attempt.c.provider.not_in(FREE),
+            )
         )
         row = (await connection.execute(query)).one()
         return Spent(int(row[0]), int(row[1]), self._settings.budget)

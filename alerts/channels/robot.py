@@ -24,11 +24,13 @@ from alerts.channels.port import (
     Throttled,
     Unknown,
 )
+from alerts.channels.settings import ROBOT_TIMEOUT_S
 from alerts.incidents.model import Kind
 
-TIMEOUT_S: Final = 4.0
 _STATUS: Final = re.compile(r"error=(\d{3})")
 _TOO_MANY: Final = 429
+_SECRET: Final = re.compile(r"[^/@?&=:]{6,}")
+"""Parts of an address that may be a token."""
 _REFUSED: Final = range(400, 500)
 
 
@@ -39,7 +41,7 @@ class Robots:
     channel = Channel.ROBOT
     signature = ""
 
-    def __init__(self, robots: Mapping[str, SecretStr], timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, robots: Mapping[str, SecretStr], timeout_s: float = ROBOT_TIMEOUT_S) -> None:
         """``robots`` are apprise URLs by name; ValueError for one that is none."""
         self._urls = {name: url.get_secret_value() for name, url in robots.items()}
         self._timeout_s = timeout_s
@@ -66,7 +68,7 @@ class Robots:
         if not result:
             url = self._urls[outgoing.address]
             said = "; ".join(str(entry.message) for entry in result.logs())
-            raise _translated(redacted(said, re.split(r"[/@?&=:]+", url)[1:]))
+            raise _translated(redacted(said, _SECRET.findall(url)))
         return Accepted(None, receipts=False)
 
     async def close(self) -> None:

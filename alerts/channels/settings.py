@@ -21,6 +21,7 @@ Endpoint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:\d{1,5})?
 """Host, or host:port, without a scheme."""
 Signature = Annotated[str, StringConstraints(max_length=20, pattern=r"^[^【】]*$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+ROBOT_TIMEOUT_S: Final = 4.0
 Seconds = Annotated[float, Field(gt=0, le=120)]
 
 
@@ -60,7 +61,8 @@ class TencentSettings(_Section):
     signature: Signature = ""
     templates: Templates = {}
     variables: dict[TemplateKey, str] = {}
-    """The variables of a template in the order of its {1}, {2} ..., separated by commas."""
+    """The variables in the order of a template's {1}, {2} ..., separated by commas, where it was
+    not filed as ``chargeward texts`` prints it."""
     receipts: bool = True
     timeout_s: Seconds = 4.0
 
@@ -152,6 +154,8 @@ class GatewaySettings(_Section):
 
     concurrency: int = Field(default=8, ge=1, le=64)
     """Messages handed to one provider at the same time; as many again for fire."""
+    patience_s: float = Field(default=1.0, gt=0, le=60)
+    """How long a message waits for its turn with a busy provider before it goes the next way."""
     fails: int = Field(default=3, ge=1)
     """Failures in a row after which a provider is left alone ..."""
     pause_s: float = Field(default=30.0, gt=0, le=3_600)

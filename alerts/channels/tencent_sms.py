@@ -13,10 +13,11 @@ from tencentcloud.sms.v20210111.sms_client_async import SmsClient
 
 from alerts.channels.codes import TENCENT, explain
 from alerts.channels.deadline import answered_within
-from alerts.channels.phones import segments
 from alerts.channels.port import Accepted, Channel, Outgoing, Permanent, Retryable, Unknown
 from alerts.channels.settings import TencentSettings, template_for
 from alerts.incidents.model import Kind
+from alerts.texts.segments import Route, count
+from alerts.texts.templates import templates, variables
 
 OK: Final = "Ok"
 
@@ -55,13 +56,14 @@ class TencentSms:
         request = self._request(outgoing)
         async with answered_within(self._settings.timeout_s):
             answer = await self._asked(request)
-        [status] = answer.SendStatusSet or [None]
-        if status is None or not status.Code:
+        statuses = answer.SendStatusSet or []
+        if len(statuses) != 1 or not statuses[0].Code:
             code, detail = "unreadable", "the answer has no status of the number"
             raise Unknown(code, detail)
+        [status] = statuses
         if status.Code != OK:
             raise explain(TENCENT, status.Code, status.Message or "", self._secrets)
-        billed = status.Fee or segments(outgoing.text, self.signature)
+        billed = status.Fee or count(outgoing.text, self.signature, Route.CARRIER).segments
         return Accepted(status.SerialNo, billed, receipts=self._settings.receipts)
 
     async def close(self) -> None:
@@ -81,7 +83,7 @@ class TencentSms:
         except httpx.HTTPError as error:
             code, detail = "no-answer", type(error).__name__
             raise Unknown(code, detail) from None
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             code, detail = "unreadable", type(error).__name__  # no answer of Tencent's
             raise Unknown(code, detail) from None
 
@@ -102,9 +104,9 @@ class TencentSms:
     def _values(self, outgoing: Outgoing) -> list[str]:
         """The variables in the order of the template's {1}, {2} ..."""
         named = template_for(self._settings.variables, outgoing.kind, outgoing.lang)
-        names: Sequence[str] = (
-            [n.strip() for n in named.split(",")] if named else sorted(outgoing.params)
-        )
+        names: Sequence[str] = [name.strip() for name in named.split(",")]
+        if not named:
+            names = variables(templates(outgoing.lang)[outgoing.kind])
         try:
             return [outgoing.params[name] for name in names]
         except KeyError as error:

@@ -11,8 +11,11 @@ import structlog
 
 from alerts.channels.port import Channel, Provider
 from alerts.channels.settings import (
+    ROBOT_TIMEOUT_S,
     AliyunSettings,
     ChannelsSettings,
+    ModemSettings,
+    SmtpSettings,
     Templates,
     TencentSettings,
     template_for,
@@ -78,6 +81,31 @@ def build(settings: ChannelsSettings, *, clock_ms: Callable[[], int]) -> list[Pr
     if settings.file is None:
         return [Console(channel) for channel in Channel]
     return [File(channel, settings.file, clock_ms) for channel in Channel]
+
+
+def longest_s(settings: ChannelsSettings) -> float:
+    """How long one message can be on its way through all ways of a channel, in seconds.
+
+    A lease on a message must last longer, or it is sent twice.
+    """
+    longest: dict[Channel, float] = {}
+    for way in survey(settings):
+        turn_s = 2 * settings.gateway.patience_s  # passed over once, and tried at the end
+        spent_s = turn_s + _timeout_s(way, settings)
+        longest[way.channel] = longest.get(way.channel, 0.0) + spent_s
+    return max(longest.values(), default=0.0)
+
+
+def _timeout_s(way: Way, settings: ChannelsSettings) -> float:
+    sections: dict[str, AliyunSettings | TencentSettings | ModemSettings | SmtpSettings | None] = {
+        "aliyun": settings.aliyun,
+        "aliyun-voice": settings.aliyun,
+        "tencent": settings.tencent,
+        "modem": settings.modem,
+        "smtp": settings.smtp,
+    }
+    section = sections.get(way.name)
+    return ROBOT_TIMEOUT_S if section is None else section.timeout_s
 
 
 def _made(way: Way, settings: ChannelsSettings) -> Provider:

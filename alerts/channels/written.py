@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -16,6 +16,9 @@ from alerts.channels.port import Accepted, Channel, Outgoing, Retryable
 from alerts.incidents.model import Kind
 
 log = structlog.get_logger(__name__)
+
+FREE: Final = ("file", "console")
+"""The names of these ways: what goes by them costs nothing."""
 
 
 class _Written:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.desk.dispatch import Dispatcher, Gateway, Parts
-from alerts.desk.inbound import Inbound, unanswered
+from alerts.desk.dispatch import Dispatcher, Parts
+from alerts.desk.inbound import Inbound
+from alerts.desk.otherwise import sweep
 from alerts.findings import Recorded
 from alerts.incidents import escalation, silences
 from alerts.incidents.acts import Acts
@@ -23,7 +24,6 @@ from alerts.incidents.store import News, events_after, newest_event
 from alerts.incidents.telling import OnCall, Teller
 from alerts.oncall.model import Person
 from alerts.outbox import store
-from alerts.outbox.store import Message
 from devices.command_model import CommandRecord
 from rules.model import Finding
 
@@ -67,17 +67,6 @@ class _Muting:
         return "; ".join(sorted({one.reason for one in covering if one is not None}))
 
 
-class _Resending:
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-
-    async def otherwise(
-        self, connection: AsyncConnection, messages: Sequence[Message], now_ms: int
-    ) -> list[str]:
-        """Queue again, for another provider, what no receipt came for."""
-        return await unanswered(connection, messages, self._gateway, now_ms)
-
-
 class Desk:
     """People's side of the backend."""
 
@@ -95,6 +84,7 @@ class Desk:
         self._last_event = 0
         heard = listeners or Listeners()
         self._database = parts.database
+        self._gateway = parts.gateway
         teller = Teller(
             oncall, places, parts.plans, new_id=parts.new_id, guard=guard, sandbox=sandbox
         )
@@ -102,7 +92,6 @@ class Desk:
             parts.plans,
             teller,
             _Muting(),
-            _Resending(parts.gateway),
             guard=guard,
             on_missed=heard.missed,
         )
@@ -126,10 +115,15 @@ class Desk:
 
     async def turn(self, now_ms: int) -> None:
         """Do what is due and begin to send what waits."""
+        next_ms = await self.next_ms()
+        if next_ms is None or next_ms > now_ms:
+            return  # asked of a reader: an idle desk does not stand in the writer's way
         for _ in range(TURNS):
             async with self._database.writing() as connection:
                 if not await self._rounds.due(connection, now_ms):
                     break
+        async with self._database.writing() as connection:
+            await sweep(connection, self._gateway, now_ms)
         await self.dispatcher.turn(now_ms)
 
     async def news(self) -> list[News]:

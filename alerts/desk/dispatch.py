@@ -35,6 +35,7 @@ LEASE_MS: Final = 15_000
 CLAIM_LIMIT: Final = 2_000
 AGAIN_MS: Final = 5_000
 AGAIN_MOST_MS: Final = 60_000
+RECEIPT_WITHIN_MS: Final = 30_000
 GIVE_UP_MS: Final = 30 * 60_000
 LINKED: Final = frozenset(
     {Kind.FIRE, Kind.CUT, Kind.CUT_FAILED, Kind.ESCALATION, Kind.DRILL, Kind.LINK}
@@ -310,6 +311,7 @@ def _after(row: Message, sent: Sent, now_ms: int) -> Message:
             row,
             state=state,
             accepted_ms=row.accepted_ms or at_ms,
+            receipt_due_ms=_receipt_due(row, sent.accepted),
             provider=sent.accepted.provider,
             attempts=attempts,
             lease_ms=None,
@@ -336,6 +338,12 @@ def _after(row: Message, sent: Sent, now_ms: int) -> Message:
         lease_ms=None,
         reason=reason,
     )
+
+
+def _receipt_due(row: Message, accepted: Tried) -> int | None:
+    """A text that nobody says has arrived goes another way; once, for a phone may be off."""
+    owed = accepted.receipts and row.channel is Channel.SMS and row.receipt_due_ms is None
+    return accepted.ended_ms + RECEIPT_WITHIN_MS if owed else None
 
 
 def _attempt(row: Message, tried: Tried) -> Attempt:

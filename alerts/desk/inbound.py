@@ -3,7 +3,6 @@
 Only a person's own word acknowledges; a receipt says no more than that a phone has it.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.callbacks.events import CallResult, Receipt, Reply
 from alerts.channels.port import Channel
 from alerts.desk.dispatch import Gateway, undelivered_steps
+from alerts.desk.otherwise import send_otherwise
 from alerts.incidents import escalation
 from alerts.incidents.acts import Acts
 from alerts.incidents.model import Act, ActRefusedError, Doing, Incident, Kind, State
@@ -193,33 +193,3 @@ class Inbound:
         if incident is not None:
             steps = undelivered_steps(self._plans, incident)
             await escalation.hasten(connection, incident, steps, now_ms)
-
-
-async def send_otherwise(
-    connection: AsyncConnection, item: Message, gateway: Gateway, now_ms: int, reason: str
-) -> bool:
-    """Queue a message again for a provider that has not had it; whether there is one."""
-    tried = await store.attempts_of(connection, [item.id])
-    used = frozenset(a.provider for a in tried if a.outcome in ("accepted", "unknown"))
-    if not others(gateway, item.channel, used):
-        return False
-    queued = replace(item, state=MessageState.QUEUED, due_ms=now_ms, lease_ms=None, reason=reason)
-    return await store.mark(connection, queued, was=item.state)
-
-
-def others(gateway: Gateway, channel: Channel, used: frozenset[str]) -> frozenset[str]:
-    """The ways of this channel that are not among ``used``."""
-    return frozenset(provider.name for provider in gateway.of(channel)) - used
-
-
-async def unanswered(
-    connection: AsyncConnection, items: Sequence[Message], gateway: Gateway, now_ms: int
-) -> list[str]:
-    """Messages that a provider took and no receipt came for go by another; ids of those."""
-    return [
-        item.id
-        for item in items
-        if item.channel is Channel.SMS
-        and item.state is MessageState.ACCEPTED
-        and await send_otherwise(connection, item, gateway, now_ms, "no receipt in time")
-    ]

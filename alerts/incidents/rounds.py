@@ -46,24 +46,14 @@ class Muting(Protocol):
         """Why nobody is told of these findings now; None = people are told. Never for alarms."""
 
 
-class Resending(Protocol):
-    """Sends again by another way."""
-
-    async def otherwise(
-        self, connection: AsyncConnection, messages: Sequence[Message], now_ms: int
-    ) -> list[str]:
-        """What a provider took and no receipt came for goes by another; ids of those."""
-
-
 class Rounds:
     """Does what is due; everything in the caller's transaction."""
 
-    def __init__(  # noqa: PLR0913 - what it works with, by name
+    def __init__(
         self,
         plans: Plans,
         teller: Teller,
         muting: Muting,
-        resending: Resending,
         *,
         guard: Guard | None = None,
         on_missed: Callable[[str], None] = lambda _: None,
@@ -72,7 +62,6 @@ class Rounds:
         self._plans = plans
         self._teller = teller
         self._muting = muting
-        self._resending = resending
         self._guard = guard or Guard()
         self._on_missed = on_missed
 
@@ -155,11 +144,6 @@ class Rounds:
             said = {"step": step.name, "reason": why}
             await note(connection, [Note(incident.id, now_ms, "silenced", detail=said)])
             return
-        if step.when is When.UNDELIVERED:
-            messages = await messages_of(connection, incident.id, incident.round)
-            again = await self._resending.otherwise(connection, messages, now_ms)
-            late = Note(incident.id, now_ms, "no_receipt", detail={"sent_otherwise": again})
-            await note(connection, [late])
         await self._teller.step(connection, incident, step, now_ms)
 
     async def _wanted(self, connection: AsyncConnection, incident: Incident, step: Step) -> bool:

@@ -52,6 +52,7 @@ class Message:
     lease_ms: int | None = None
     first_sent_ms: int | None = None
     accepted_ms: int | None = None
+    receipt_due_ms: int | None = None
     delivered_ms: int | None = None
     ended_ms: int | None = None
     provider: str | None = None
@@ -181,6 +182,20 @@ async def waiting(connection: AsyncConnection, now_ms: int, limit: int) -> list[
     return [message_from(row._mapping) for row in rows]  # noqa: SLF001
 
 
+async def without_receipt(connection: AsyncConnection, now_ms: int, limit: int) -> list[Message]:
+    """Messages that a provider took and whose receipt should have come by now."""
+    c = message.c
+    query = (
+        select(message)
+        .where(c.state == MessageState.ACCEPTED.value, c.receipt_due_ms <= now_ms)
+        .order_by(c.receipt_due_ms, c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = await connection.execute(query)
+    return [message_from(row._mapping) for row in rows]  # noqa: SLF001
+
+
 async def sent_lately(
     connection: AsyncConnection, addresses: Iterable[str], since_ms: int
 ) -> list[tuple[str, str, int, int]]:
@@ -238,6 +253,7 @@ async def mark(connection: AsyncConnection, item: Message, *, was: MessageState)
             due_ms=item.due_ms,
             lease_ms=item.lease_ms,
             accepted_ms=item.accepted_ms,
+            receipt_due_ms=item.receipt_due_ms,
             delivered_ms=item.delivered_ms,
             ended_ms=item.ended_ms,
             provider=item.provider,
@@ -372,11 +388,13 @@ HELD: Final = "waits for the proof of the cut"
 
 
 async def next_due(connection: AsyncConnection) -> int | None:
-    """When the next message is to be sent, or a lost lease ends, UTC ms."""
+    """When a message is to be sent next, a lost lease ends, or a receipt is due, UTC ms."""
     c = message.c
     queued = select(func.min(c.due_ms)).where(c.state == MessageState.QUEUED.value)
     leased = select(func.min(c.lease_ms) + 1).where(c.state == MessageState.SENDING.value)
-    found = [(await connection.execute(query)).scalar_one_or_none() for query in (queued, leased)]
+    owed = select(func.min(c.receipt_due_ms)).where(c.state == MessageState.ACCEPTED.value)
+    queries = (queued, leased, owed)
+    found = [(await connection.execute(query)).scalar_one_or_none() for query in queries]
     return min((moment for moment in found if moment is not None), default=None)
 
 
@@ -402,6 +420,7 @@ def message_row(item: Message) -> dict[str, Any]:
         "created_ms": item.created_ms,
         "first_sent_ms": item.first_sent_ms,
         "accepted_ms": item.accepted_ms,
+        "receipt_due_ms": item.receipt_due_ms,
         "delivered_ms": item.delivered_ms,
         "ended_ms": item.ended_ms,
         "provider": item.provider,
@@ -433,6 +452,7 @@ def message_from(row: Any) -> Message:
         lease_ms=row["lease_ms"],
         first_sent_ms=row["first_sent_ms"],
         accepted_ms=row["accepted_ms"],
+        receipt_due_ms=row["receipt_due_ms"],
         delivered_ms=row["delivered_ms"],
         ended_ms=row["ended_ms"],
         provider=row["provider"],

@@ -45,6 +45,7 @@ message = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("first_sent_ms", BigInteger),
     Column("accepted_ms", BigInteger),
+    Column("receipt_due_ms", BigInteger),  # without a receipt by then it goes another way
     Column("delivered_ms", BigInteger),
     Column("ended_ms", BigInteger),
     Column("provider", _NAME),
@@ -55,6 +56,7 @@ message = Table(
         "incident_id", "round", "slot", "channel", "person_id", name="uq_message_once"
     ),
     Index(None, "state", "due_ms"),
+    Index(None, "state", "receipt_due_ms"),
     Index(None, "address", "channel", "first_sent_ms"),
     Index(None, "created_ms", "id"),
 )
@@ -81,6 +83,7 @@ attempt = Table(
     Column("receipt_code", String(80)),
     Index(None, "provider_ref"),
     Index(None, "provider", "address", "started_ms"),
+    Index(None, "started_ms"),  # what a day costs
 )
 
 callback = Table(

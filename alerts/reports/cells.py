@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from math import floor
 from zoneinfo import ZoneInfo
 
 from alerts.oncall.wallclock import local
@@ -99,8 +98,11 @@ def moment(at: datetime) -> str:
 
 
 def percent(share: float) -> str:
-    """Never rounded up: 99.999 % is not all."""
-    return f"{floor(share * 10_000) / 100:.2f} %"
+    """Two decimals, but what is not all is never 100 %, and what is something never 0 %."""
+    rounded = round(share * 100, 2)
+    if 0 < share < 1:
+        rounded = min(max(rounded, 0.01), 99.99)
+    return f"{rounded:.2f} %"
 
 
 def _duration(seconds: int, units: Mapping[str, str]) -> str:

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from alerts.incidents.model import Urgency
+from alerts.incidents.plans import DeadlineName
 from alerts.reports.cells import Bar, Cell, Column, Moment, Seconds, Section, Share, percent
 from alerts.reports.model import IncidentLine, Report
 from alerts.reports.words import Words
+
+_FIRST = DeadlineName.ACKNOWLEDGE.value
 
 
 def sections(report: Report, words: Words) -> tuple[Section, ...]:
@@ -40,7 +43,7 @@ def _summary(report: Report, words: Words) -> Section:
         ("false_alarms", report.false_alarms),
         ("merged", report.merged),
         ("on_time", _share(on_time(report))),
-        ("unanswered", sum(r.unanswered for r in report.responses)),
+        ("unanswered", sum(r.unanswered for r in report.responses if r.deadline == _FIRST)),
         ("drills", len(report.drills)),
         ("availability", _share(report.alarm_path.availability)),
     ]
@@ -113,20 +116,20 @@ def _stations(report: Report, words: Words) -> Section:
 
 def _days(report: Report, words: Words) -> Section:
     columns = _columns(words, ("day", "", 3), ("count", "count", 1))
-    bars = tuple(Bar(day, n, str(n)) for day, n in report.by_day) if report.incidents else ()
-    rows = report.by_day if report.incidents else ()
-    return _section("days", columns, rows, words, bars)
+    bars = tuple(Bar(day, n, str(n)) for day, n in report.by_day)
+    rows = [(day, n) for day, n in report.by_day if n]
+    return _section("days", columns, rows, words, bars if rows else ())
 
 
 def _incidents(section: str, lines: Sequence[IncidentLine], words: Words) -> Section:
     columns = _columns(
         words,
         ("number", "", 1),
-        ("opened", "", 1.7),
-        ("station", "", 2.6),
+        ("opened", "", 2.1),
+        ("station", "", 2.7),
         ("urgency", "", 1),
-        ("cause", "", 1.3),
-        ("state", "", 1.1),
+        ("cause", "", 1.6),
+        ("state", "", 1.3),
         ("acknowledged", "s", 1.4),
         ("on_site", "s", 1.4),
         ("reported", "s", 1.4),

@@ -182,7 +182,7 @@ async def _chain(connection: AsyncConnection, now_ms: int) -> Sequence[Broken]:
     return [Broken(Invariant.AUDIT_BROKEN, act.number, act.at_ms)]
 
 
-async def _newest_act(connection: AsyncConnection) -> Row[Any] | None:
+async def _newest_act(connection: AsyncConnection) -> Any:
     c = incident_event.c
     newest = select(func.max(c.id)).where(c.kind.in_(_ACTS), c.actor != "system").scalar_subquery()
     query = (
@@ -190,8 +190,7 @@ async def _newest_act(connection: AsyncConnection) -> Row[Any] | None:
         .join(incident, incident.c.id == c.incident_id)
         .where(c.id == newest)
     )
-    found: Row[Any] | None = (await connection.execute(query)).one_or_none()
-    return found
+    return (await connection.execute(query)).one_or_none()
 
 
 async def _is_in(connection: AsyncConnection, act: Row[Any], last_seq: int) -> bool:

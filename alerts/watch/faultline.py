@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+import structlog
+
 from alerts.channels.port import Channel, Outgoing
 from alerts.incidents import grading
 from alerts.incidents.model import Kind, Urgency
@@ -24,6 +26,8 @@ from alerts.oncall.model import Person, Role
 from alerts.outbox.model import Facts, Outcome, Text
 from rules.model import Act, Change, Evidence, Finding, FindingKey, Transition
 from rules.reasons import Reason
+
+log = structlog.get_logger(__name__)
 
 RECORDED_WITHIN_MS: Final = 10_000
 """A danger that is not recorded by then is told directly."""
@@ -121,6 +125,7 @@ class FaultLine:
         self._sent_ms: dict[str, deque[int]] = {}
         self._waiting: list[_Waiting] = []
         self._number = 0
+        self.failures = 0  # texts that could not be made as they should be
 
     def transition(self, transition: Transition) -> None:
         """Hear of a finding the moment it is raised; neither waits nor raises."""
@@ -234,7 +239,7 @@ class FaultLine:
 
     def _queue(self, facts: Facts, people: Iterable[Person], now_ms: int) -> None:
         for person in people:
-            text = self._render(facts, person.lang, Channel.SMS)
+            text = self._text(facts, person.lang)
             outgoing = Outgoing(
                 id=self._new_id(),
                 kind=facts.kind,
@@ -246,6 +251,14 @@ class FaultLine:
                 title=facts.number,
             )
             self._waiting.append(_Waiting(outgoing, now_ms + GIVE_UP_MS))
+
+    def _text(self, facts: Facts, lang: str) -> Text:
+        try:
+            return self._render(facts, lang, Channel.SMS)
+        except Exception:  # an alarm is rather badly worded than unsaid
+            self.failures += 1
+            log.exception("a text could not be made", kind=facts.kind.value)
+            return Text(f"{facts.number} {facts.kind.value} {facts.station or facts.site_zh}", {})
 
     async def _send(self, now_ms: int) -> int:
         """Try everything that waits, all at once; what nobody takes is tried again, same id."""

@@ -9,7 +9,18 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from api.http import callbacks as callback_routes
-from api.http import entry, history, officer, orders, problems, sites, system
+from api.http import (
+    duty,
+    duty_changes,
+    entry,
+    history,
+    incidents,
+    officer,
+    orders,
+    problems,
+    sites,
+    system,
+)
 from api.http.edge import Edge
 from api.http.gate import Gate
 from api.http.office import Office
@@ -27,7 +38,9 @@ _TAGS: Final = [
     {"name": "sites", "description": "Sites, stations and sockets: now, and over time"},
     {"name": "commands", "description": "Cut, release, identify; lockouts"},
     {"name": "history", "description": "Findings, alarms, refused messages"},
+    {"name": "incidents", "description": "Incidents, acts, messages, silences"},
     {"name": "callbacks", "description": "For SMS and voice providers: receipts, replies, calls"},
+    {"name": "duty", "description": "People, rosters, who is on duty and when nobody is"},
     {"name": "live", "description": "Server-sent events"},
     {"name": "system", "description": "Probes and metrics"},
 ]
@@ -65,7 +78,12 @@ def create_app(
         sites.routes(backend, gate),
         orders.routes(backend, gate),
         history.routes(backend, gate),
+        incidents.routes(backend, gate),
         callback_routes.routes(backend, callbacks),
+        duty.routes(backend, gate),
+        duty.calendars(backend, gate),
+        duty_changes.site_routes(backend, gate),
+        duty_changes.roster_routes(backend, gate),
         system.events(backend, gate, heartbeat_s=heartbeat_s),
         system.probes(backend),
     )

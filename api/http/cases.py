@@ -25,9 +25,12 @@ MAX_PHOTO_BYTES = 10 * 1024 * 1024
 class PhotoRefusal(StrEnum):
     """Why a photo is not kept."""
 
-    TOO_LARGE = "too_large"  # in bytes or pixels
-    UNREADABLE = "unreadable"  # no JPEG, PNG or WebP, or a damaged one
-    TOO_MANY = "too_many"
+    TOO_LARGE = "too_large"  # more than MAX_PHOTO_BYTES
+    TOO_MANY_PIXELS = "too_many_pixels"
+    HEIC = "heic"  # a phone's own format: it can send JPEG when asked
+    NO_IMAGE = "no_image"  # neither JPEG, PNG nor WebP
+    DAMAGED = "damaged"
+    TOO_MANY = "too_many"  # the incident has as many photos as it may
 
 
 class PhotoRefusedError(Exception):

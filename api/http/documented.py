@@ -12,7 +12,7 @@ _WORDS: Final = {
     400: "The request cannot be read",
     401: "A credential is needed",
     404: "It does not exist",
-    409: "The lockout stays",
+    409: "It does not fit what is now; the problem's type says why",
     413: "The body is too large",
     415: "The body must be JSON",
     422: "The request is not valid",

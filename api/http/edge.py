@@ -81,7 +81,7 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
     async def bounded() -> Message:
         nonlocal seen
         if too_long:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(limit))
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:

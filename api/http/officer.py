@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse
 from alerts.incidents.links import Session
 from alerts.incidents.model import Act, Cause, Doing, Incident, State
 from api.http import pages
-from api.http.cases import PhotoRefusedError
+from api.http.cases import PhotoRefusal, PhotoRefusedError
 from api.http.moments import Line, Mark
 from api.http.office import Number, Office, Shown, path_of
 from api.http.ports import Subject
@@ -183,7 +183,7 @@ class _Acting:
         """What became of it, as a word of ``done``."""
         sent = form.get("photo")
         if not isinstance(sent, UploadFile):
-            return "photo_unreadable"
+            return f"photo_{PhotoRefusal.NO_IMAGE}"
         try:
             await self._backend.cases.add_photo(
                 session.incident_id, await sent.read(), session.person_id

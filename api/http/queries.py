@@ -29,7 +29,7 @@ def _digits(value: Any) -> Any:
     return value
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """``5.0`` is the whole number 5 to JSON Schema, so it is here; ``"5"`` and ``true`` are not."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -74,7 +74,9 @@ class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Page(_Query):
+class PageQuery(_Query):
+    """Which part of a list."""
+
     cursor: Cursor | None = Field(None, description="``next`` of the page before")
     limit: Limit = Field(50, description="rows per page")
 
@@ -101,7 +103,7 @@ class TelemetryQuery(_Query):
     )
 
 
-class FindingsQuery(_Page):
+class FindingsQuery(PageQuery):
     """Which findings."""
 
     site: Id | None = None
@@ -115,7 +117,7 @@ class FindingsQuery(_Page):
     until: Instant | None = Field(None, description="raised before, UTC ms")
 
 
-class CommandsQuery(_Page):
+class CommandsQuery(PageQuery):
     """Which commands."""
 
     station: Id | None = None
@@ -123,7 +125,7 @@ class CommandsQuery(_Page):
     state: State | None = None
 
 
-class AlarmsQuery(_Page):
+class AlarmsQuery(PageQuery):
     """Which of the stations' own alarms."""
 
     station: Id | None = None
@@ -154,7 +156,7 @@ Reason = Annotated[
 ]
 
 
-BodySocket = Annotated[SocketNumber, BeforeValidator(_whole)]
+BodySocket = Annotated[SocketNumber, BeforeValidator(whole)]
 
 
 class _Order(BaseModel):

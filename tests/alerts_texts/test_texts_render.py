@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from alerts.channels.port import Channel
 from alerts.incidents.model import Kind
 from alerts.outbox.model import Facts, Outcome
 from alerts.texts.carriers import violations
-from alerts.texts.places import LIMIT
+from alerts.texts.places import LIMIT, SHORTEST
 from alerts.texts.render import SIGNATURE as LONGEST_SIGNATURE
 from alerts.texts.render import render
 from alerts.texts.segments import Route, count, units
@@ -159,6 +160,32 @@ def test_every_text_is_one_segment_of_accepted_characters(
     body = render(told, lang, Channel.SMS, signature=signature).body
     assert count(body, signature, Route.CARRIER).segments == 1
     assert violations(body) == ()
+
+
+@pytest.mark.parametrize("lang", Lang)
+@pytest.mark.parametrize("kind", set(Kind) - {Kind.LINK})
+def test_the_longest_of_every_kind_is_one_segment(kind: Kind, lang: Lang) -> None:
+    """Every reason in its longest form with every outcome, longest number and signature."""
+    longest = dict.fromkeys(("temp_c", "rise_k_120s", "rise_k_60s", "current_a", "value"), 99.0)
+    longest |= {"elapsed_h": 99.0, "power_w": 9999.0, "silent": 999}
+    signature = "安" * LONGEST_SIGNATURE
+    for reason, outcome, step, evidence in product(
+        Reason, Outcome, ("acknowledge", "on_site", "report"), ({}, longest)
+    ):
+        told = replace(
+            WHOLE,
+            kind=kind,
+            number="F99999",
+            station="a" * 32,
+            reason=reason.value,
+            outcome=outcome,
+            step=step,
+            evidence=dict(evidence),
+            values={"minutes": 10**6},
+        )
+        text = render(told, lang, Channel.SMS, signature=signature)
+        assert count(text.body, signature, Route.CARRIER).segments == 1, text.body
+        assert len(text.params["place"]) >= SHORTEST
 
 
 @given(told=facts, lang=LANGS, channel=st.sampled_from(FILED), signature=SIGNATURES)

@@ -61,5 +61,5 @@ facts = st.builds(
     step=st.sampled_from(["acknowledge", "on_site", "report", "", "of_tomorrow"]),
     others=st.lists(st.integers(1, 99_999).map("F{:04d}".format), max_size=60).map(tuple),
     link=st.from_regex(r"[a-z]{3,12}\.cn/l/[A-Za-z_]{20,22}", fullmatch=True),
-    values=st.sampled_from([{}, {"drill": True}]),
+    values=st.sampled_from([{}, {"drill": True}]) | st.builds(dict, minutes=st.integers(0, 10**6)),
 )

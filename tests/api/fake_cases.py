@@ -285,7 +285,7 @@ class FakeCases:
         if len(photo) > MAX_PHOTO_BYTES:
             raise PhotoRefusedError(PhotoRefusal.TOO_LARGE)
         if not photo.startswith((b"\xff\xd8", b"\x89PNG", b"RIFF")):
-            raise PhotoRefusedError(PhotoRefusal.UNREADABLE)
+            raise PhotoRefusedError(PhotoRefusal.NO_IMAGE)
         case = next(c for c in self.by_number.values() if c.incident.id == incident)
         number, digest = len(case.attachments) + 1, sha256(photo).hexdigest()
         kept = Attachment(

@@ -78,8 +78,7 @@ async def test_a_link_shows_the_incident_and_changes_nothing(
     backend: FakeBackend, browser: httpx.AsyncClient
 ) -> None:
     """What, where, since when, what the system did, deadlines: in the officer's language."""
-    for _ in range(3):
-        page = await browser.get(LINK)
+    [_, _, page] = [await browser.get(LINK) for _ in range(3)]
     assert page.status_code == 200
     text = said(page)
     for words in (
@@ -288,7 +287,7 @@ async def test_a_report_needs_a_cause(backend: FakeBackend, browser: httpx.Async
 
 @pytest.mark.parametrize(
     ("body", "told"),
-    [(b"GIF89a", "photo_unreadable"), (b"\xff\xd8" + bytes(10 * 1024 * 1024), "photo_too_large")],
+    [(b"GIF89a", "photo_no_image"), (b"\xff\xd8" + bytes(10 * 1024 * 1024), "photo_too_large")],
 )
 async def test_a_photo_that_cannot_be_kept_is_said_so(
     backend: FakeBackend, browser: httpx.AsyncClient, body: bytes, told: str
@@ -306,7 +305,7 @@ async def test_a_form_without_a_photo(browser: httpx.AsyncClient) -> None:
     """A text where the picture should be."""
     form = await enter(browser)
     told = moved(await press(browser, "photo", form, photo="none"))
-    assert told == f"{INCIDENT}?done=photo_unreadable"
+    assert told == f"{INCIDENT}?done=photo_no_image"
 
 
 async def test_a_body_beyond_every_photo_is_refused(browser: httpx.AsyncClient) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from api.errors import Thing, Why
 from api.health import Trouble
+from api.http.cases import PhotoRefusal
 from api.http.problems import Problem
 from api.texts import LANGUAGES, negotiate, text, texts
 
@@ -26,6 +27,7 @@ def test_every_key_the_code_uses_exists_and_no_other() -> None:
     used = {f"problem.{p.slug}.{part}" for p in Problem for part in ("title", "detail")}
     used |= {f"why.{why}" for why in Why} | {f"kind.{thing}" for thing in Thing}
     used |= {f"trouble.{trouble}" for trouble in Trouble}
+    used |= {f"photo.{refusal}" for refusal in PhotoRefusal}
     assert set(texts("en")) == used | {"what.sql", "what.telemetry"}
 
 

@@ -197,7 +197,7 @@ def upgrade() -> None:
         "drill",
         sa.Column("id", SERIAL, sa.Identity(always=False), nullable=False),
         sa.Column("site_id", sa.String(length=64), nullable=False),
-        sa.Column("area_id", sa.String(length=64), nullable=True),
+        sa.Column("area_id", sa.String(length=64), nullable=False),
         sa.Column("planned_ms", sa.BigInteger(), nullable=False),
         sa.Column("incident_id", SERIAL, nullable=True),
         sa.Column("state", sa.String(length=24), nullable=False),
@@ -316,6 +316,7 @@ def upgrade() -> None:
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("first_sent_ms", sa.BigInteger(), nullable=True),
         sa.Column("accepted_ms", sa.BigInteger(), nullable=True),
+        sa.Column("receipt_due_ms", sa.BigInteger(), nullable=True),
         sa.Column("delivered_ms", sa.BigInteger(), nullable=True),
         sa.Column("ended_ms", sa.BigInteger(), nullable=True),
         sa.Column("provider", sa.String(length=64), nullable=True),
@@ -338,6 +339,12 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_message_created_ms_id"), "message", ["created_ms", "id"], unique=False)
     op.create_index(op.f("ix_message_state_due_ms"), "message", ["state", "due_ms"], unique=False)
+    op.create_index(
+        op.f("ix_message_state_receipt_due_ms"),
+        "message",
+        ["state", "receipt_due_ms"],
+        unique=False,
+    )
     op.create_table(
         "message_attempt",
         sa.Column("id", SERIAL, sa.Identity(always=False), nullable=False),
@@ -373,6 +380,9 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_message_attempt_provider_ref"), "message_attempt", ["provider_ref"], unique=False
+    )
+    op.create_index(
+        op.f("ix_message_attempt_started_ms"), "message_attempt", ["started_ms"], unique=False
     )
 
 
