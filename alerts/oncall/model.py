@@ -129,4 +129,4 @@ class Override(_Section):
     person: PersonId
     from_ms: int
     until_ms: int
-    by: str = ""
+    by: Annotated[str, StringConstraints(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""

@@ -83,6 +83,7 @@ attempt = Table(
     Column("receipt_code", String(80)),
     Index(None, "provider_ref"),
     Index(None, "provider", "address", "started_ms"),
+    Index(None, "started_ms"),  # what a day costs
 )
 
 callback = Table(

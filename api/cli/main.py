@@ -9,6 +9,7 @@ from api.cli.demo import demo
 from api.cli.doctor import doctor
 from api.cli.drill import app as drill_app
 from api.cli.openapi import openapi
+from api.cli.people import app as people_app
 from api.cli.report import report
 from api.cli.serve import serve
 from api.cli.simulate import simulate
@@ -38,6 +39,7 @@ app.command()(report)
 app.command(hidden=True)(openapi)
 app.add_typer(drill_app, name="drill")
 app.add_typer(sites_app, name="sites")
+app.add_typer(people_app, name="people")
 app.add_typer(db_app, name="db")
 app.add_typer(telemetry_app, name="telemetry")
 app.add_typer(credentials_app, name="credentials")

@@ -381,6 +381,9 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_message_attempt_provider_ref"), "message_attempt", ["provider_ref"], unique=False
     )
+    op.create_index(
+        op.f("ix_message_attempt_started_ms"), "message_attempt", ["started_ms"], unique=False
+    )
 
 
 def downgrade() -> None:
