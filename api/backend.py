@@ -11,6 +11,7 @@ from alerts.callbacks.intake import Intake
 from alerts.callbacks.keys import CallbackKeys
 from alerts.findings import FindingFilter, StoredFinding, StoredTransition
 from api.cases import SqlCases
+from api.duty import SqlDuty
 from api.health import Verdict
 from api.http import status
 from api.http.ports import Detection, Released, Subject
@@ -54,6 +55,7 @@ class ApiBackend:
             clock=backend.clock.utc_ms,
             counters=backend.metrics,
         )
+        self.duty = SqlDuty(backend.database, self.now_ms)
 
     async def run(self) -> None:
         """Turn the backend and its live stream until cancelled."""

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import structlog
 
+from alerts import audited
 from alerts.evidence.files import EvidenceFiles
 from alerts.watch import marks
 from api import stations as stations_in
@@ -235,7 +236,9 @@ async def _register(
     """Bring the registry up to the site files; with neither files nor sites, the packaged one."""
     async with database.writing() as connection:
         for path in settings.site_files:
-            await registry.import_site(connection, stations_in.check(load_site(path), str(path)))
+            site = stations_in.check(load_site(path), str(path))
+            report = await registry.import_site(connection, site)
+            await audited.imported(connection, "site", report, by=audited.SYSTEM, at_ms=now_ms)
         sites = await registry.load_sites(connection)
         if not sites:
             await registry.import_site(connection, packaged_site())

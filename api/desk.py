@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alerts import audited
 from alerts.channels.gateway import Gateway
 from alerts.channels.port import Channel, Outgoing, Throttled
 from alerts.channels.quota import Quota
@@ -61,7 +62,7 @@ async def open_people(  # noqa: PLR0913 - what it is joined to, by name
         PlansError, PeopleFileError: a file named in the settings cannot be used.
 
     """
-    await _register(settings, database, sites)
+    await _register(settings, database, sites, clock.utc_ms())
     duty = Duty()
     await duty.refresh(database, clock.utc_ms())
     gateway = Gateway(
@@ -119,7 +120,9 @@ def new_id() -> str:
     return "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
 
 
-async def _register(settings: Settings, database: Database, sites: Sequence[Site]) -> None:
+async def _register(
+    settings: Settings, database: Database, sites: Sequence[Site], now_ms: int
+) -> None:
     """Bring people up to the files named in the settings."""
     files = [load_people_file(path) for path in settings.people_files]
     demo = packaged_people()
@@ -127,4 +130,5 @@ async def _register(settings: Settings, database: Database, sites: Sequence[Site
         files.append(demo)
     async with database.writing() as connection:
         for people in files:
-            await registry.import_people(connection, people)
+            report = await registry.import_people(connection, people)
+            await audited.imported(connection, "people", report, by=audited.SYSTEM, at_ms=now_ms)

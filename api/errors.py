@@ -43,6 +43,10 @@ class Thing(StrEnum):
     INCIDENT = "incident"
     PERSON = "person"
     SILENCE = "silence"
+    AREA = "area"
+    ROSTER = "roster"
+    OVERRIDE = "override"
+    HOLIDAY = "holiday"
 
 
 class NoSuchThingError(ApiError):
@@ -70,6 +74,25 @@ class Why(StrEnum):
     NO_SOCKET = "no_socket"
     OVER = "over"
     TOO_FAR_AHEAD = "too_far_ahead"
+    AT_LEAST = "at_least"
+    AT_MOST = "at_most"
+    ABOVE = "above"
+    BELOW = "below"
+    SHORTEST = "shortest"
+    LONGEST = "longest"
+    FEWEST = "fewest"
+    MOST = "most"
+    PATTERN = "pattern"
+    ONE_OF = "one_of"
+    NO_SUCH_DAY = "no_such_day"
+    OTHER_THAN_ADDRESS = "other_than_address"
+    DOUBLED = "doubled"
+    UNKNOWN_PERSON = "unknown_person"
+    UNKNOWN_AREA = "unknown_area"
+    OTHER_SITE = "other_site"
+    QUIET_ALL_DAY = "quiet_all_day"
+    NOT_AFTER = "not_after"
+    TOO_LONG = "too_long"
 
 
 class BadQueryError(ApiError):

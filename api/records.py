@@ -5,6 +5,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alerts import audited
 from alerts.alarms import AlarmKey, StationAlarm, save_alarms
 from alerts.findings import Recorded, save_transitions
 from devices.command_model import CommandRecord
@@ -61,15 +62,19 @@ class SqlRecords:
         at_ms = max(record.at_ms for record in records)
         transitions = [t for r in records for t in r.transitions]
         commands = [c for r in records for c in r.commands]
+        lockouts = [lock for r in records for lock in r.lockouts]
         async with self._database.writing() as connection:
             recorded = await save_transitions(connection, transitions, at_ms)
             await save_alarms(connection, [_alarm(a) for r in records for a in r.alarms], at_ms)
+            known = await audited.known_orders(connection, commands)
             # In order of time: of two forms of one row the last one stands.
             await save_commands(connection, commands)
-            await save_lockouts(connection, [lock for r in records for lock in r.lockouts])
+            await save_lockouts(connection, lockouts)
             await save_limits(connection, [d for r in records for d in r.limits])
             await save_status(connection, [s for r in records for s in r.statuses])
             await self._intake.take(connection, recorded, commands, self._clock_ms())
+            await audited.orders(connection, commands, known, at_ms)
+            await audited.releases(connection, lockouts, at_ms)
         self._tell(transitions)
         self._committed()
 

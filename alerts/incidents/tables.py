@@ -196,7 +196,8 @@ drill = Table(
     metadata,
     Column("id", SERIAL, Identity(), primary_key=True),
     Column("site_id", STATION_ID, nullable=False),
-    Column("area_id", STATION_ID),
+    # "" = the whole site: NULL would not be held equal by the constraint below.
+    Column("area_id", STATION_ID, nullable=False),
     Column("planned_ms", BigInteger, nullable=False),
     Column("incident_id", ForeignKey("incident.id")),
     Column("state", _WORD, nullable=False),  # planned, running, done

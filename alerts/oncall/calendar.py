@@ -49,7 +49,13 @@ def person_calendar(book: Book, person_id: str, now_ms: int, lang: str) -> bytes
     if person is None:
         raise UnknownError(Kind.PERSON, person_id)
     title = say(lang, "calendar.title", name=person.name)
-    events = _events(book, book.rosters, now_ms, lang, only=person_id)
+    stood_in = {override.roster for override in book.overrides if override.person == person_id}
+    rosters = (
+        roster
+        for roster in book.rosters
+        if roster.id in stood_in or person_id in {*roster.people, *roster.holiday_people}
+    )
+    events = _events(book, rosters, now_ms, lang, only=person_id)
     return _calendar(f"person.{person_id}", title, events)
 
 

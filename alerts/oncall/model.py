@@ -10,17 +10,21 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from devices.model import Label
 from devices.names import AreaId, SiteId
+
+_NO_SUCH_DAY: Final = "no_such_day"
 
 
 def _real(day: str) -> str:
     try:
         date.fromisoformat(day)
     except ValueError:
-        msg = f"{day} is not in the calendar"
-        raise ValueError(msg) from None
+        raise PydanticCustomError(
+            _NO_SUCH_DAY, "{day} is not in the calendar", {"day": day}
+        ) from None
     return day
 
 
@@ -125,4 +129,4 @@ class Override(_Section):
     person: PersonId
     from_ms: int
     until_ms: int
-    by: str = ""
+    by: Annotated[str, StringConstraints(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""

@@ -82,7 +82,16 @@ def parse_people(data: bytes, source: str) -> People:
 
 def dump_people(people: People) -> str:
     """The document as TOML that ``parse_people`` reads back to an equal one."""
-    return tomli_w.dumps(people.model_dump(mode="json", exclude_none=True, exclude_defaults=True))
+    data = people.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    if people.rosters:
+        data["rosters"] = [_roster_table(roster) for roster in people.rosters]
+    return tomli_w.dumps(data)
+
+
+def _roster_table(roster: RosterPlan) -> dict[str, Any]:
+    """Without what is as usual, but with all that says whose turn it is."""
+    turns = {"anchor": roster.anchor, "turn_days": roster.turn_days, "handover": roster.handover}
+    return roster.model_dump(mode="json", exclude_defaults=True) | turns
 
 
 def packaged_people() -> People:
@@ -161,5 +170,5 @@ def _line(item: dict[str, Any]) -> str:
     field = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in item["loc"])
     found = item["input"]
     shown = f", found {found!r:.80}" if isinstance(found, str | int | float) else ""
-    said = item["msg"].removeprefix("Value error, ")
+    said = item["msg"]
     return f"{field.removeprefix('.')}: {said[0].lower()}{said[1:]}{shown}"

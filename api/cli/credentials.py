@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 import uvloop
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alerts import audited
 from api.cli.configured import read_settings
 from api.clock import SystemClock
 from api.database_schema import upgrade
@@ -59,22 +61,35 @@ def list_(as_json: AsJson = False) -> None:  # noqa: FBT002 - an option of the c
 async def _add(name: str) -> str:
     async with _Open() as database, database.writing() as connection:
         try:
-            return await credentials.add(connection, name, SystemClock().utc_ms())
+            token = await credentials.add(connection, name, SystemClock().utc_ms())
         except CredentialError as error:
             raise typer.BadParameter(str(error)) from None
+        await _audit(connection, "add", name)
+        return token
 
 
 async def _rotate(name: str) -> str:
     async with _Open() as database, database.writing() as connection:
         try:
-            return await credentials.rotate(connection, name, SystemClock().utc_ms())
+            token = await credentials.rotate(connection, name, SystemClock().utc_ms())
         except CredentialError as error:
             raise typer.BadParameter(str(error)) from None
+        await _audit(connection, "rotate", name)
+        return token
 
 
 async def _revoke(name: str) -> bool:
     async with _Open() as database, database.writing() as connection:
-        return await credentials.revoke(connection, name, SystemClock().utc_ms())
+        revoked = await credentials.revoke(connection, name, SystemClock().utc_ms())
+        if revoked:
+            await _audit(connection, "revoke", name)
+        return revoked
+
+
+async def _audit(connection: AsyncConnection, what: str, name: str) -> None:
+    at_ms = SystemClock().utc_ms()
+    subject = f"credential:{name}"
+    await audited.changed(connection, f"credential.{what}", subject, by=audited.SHELL, at_ms=at_ms)
 
 
 async def _list() -> list[dict[str, object]]:

@@ -7,7 +7,15 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
+from alerts.oncall.errors import (
+    Flaw,
+    OnCallError,
+    OverrideRefusedError,
+    PeopleFileError,
+    PeopleRefusedError,
+)
 from api.cli.configured import read_settings
+from api.texts import text
 from devices.database import Database
 from devices.errors import DatabaseUnavailable, DevicesError, SiteFileError
 from iot.journal import JournalLocked
@@ -50,7 +58,7 @@ def told() -> Iterator[None]:
     """Turn this product's errors into lines on standard error and an exit code."""
     try:
         yield
-    except SiteFileError as error:
+    except (SiteFileError, PeopleFileError) as error:
         for problem in error.problems:
             typer.echo(f"{error.source}: {problem}", err=True)
         raise typer.Exit(EXIT_WRONG) from None
@@ -60,9 +68,21 @@ def told() -> Iterator[None]:
     except JournalLocked as error:
         typer.echo(f"another backend works on this data directory: {error}", err=True)
         raise typer.Exit(EXIT_UNAVAILABLE) from None
-    except (DevicesError, RulesError, StoreError) as error:
+    except PeopleRefusedError as error:
+        for flaw in error.flaws:
+            typer.echo(sentence(flaw), err=True)
+        raise typer.Exit(EXIT_WRONG) from None
+    except OverrideRefusedError as error:
+        typer.echo(sentence(error.flaw), err=True)
+        raise typer.Exit(EXIT_WRONG) from None
+    except (DevicesError, OnCallError, RulesError, StoreError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_WRONG) from None
+
+
+def sentence(flaw: Flaw) -> str:
+    """What is wrong with a field of a people file, in the words the API uses."""
+    return f"{flaw.where}: {text('en', f'why.{flaw.fault}', **flaw.values)}"
 
 
 @asynccontextmanager

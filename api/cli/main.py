@@ -8,6 +8,7 @@ from api.cli.db import app as db_app
 from api.cli.demo import demo
 from api.cli.doctor import doctor
 from api.cli.openapi import openapi
+from api.cli.people import app as people_app
 from api.cli.serve import serve
 from api.cli.simulate import simulate
 from api.cli.simulate_sms import simulate_sms
@@ -34,6 +35,7 @@ app.command()(doctor)
 app.command()(texts)
 app.command(hidden=True)(openapi)
 app.add_typer(sites_app, name="sites")
+app.add_typer(people_app, name="people")
 app.add_typer(db_app, name="db")
 app.add_typer(telemetry_app, name="telemetry")
 app.add_typer(credentials_app, name="credentials")

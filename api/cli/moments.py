@@ -1,4 +1,4 @@
-"""Moments as people and scripts write them: ``now``, ``-24h``, ISO 8601, UTC milliseconds."""
+"""Moments as people and scripts write them: ``now``, ``-24h``, ``+8h``, ISO 8601, UTC ms."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -24,14 +24,16 @@ def moment(text: str, now_ms: int) -> int:
         return now_ms
     if given.startswith("-"):
         return now_ms - 1000 * seconds(given[1:])
+    if given.startswith("+"):
+        return now_ms + 1000 * seconds(given[1:])
     if given.isascii() and given.isdigit():
         return _number(given)
     try:
         at = datetime.fromisoformat(given)
     except ValueError:
         msg = (
-            f"{text!r} is no moment: write now, -24h, 2026-03-01T08:00:00+08:00, 2026-03-01 (UTC) "
-            "or UTC milliseconds"
+            f"{text!r} is no moment: write now, -24h, +8h, 2026-03-01T08:00:00+08:00, 2026-03-01 "
+            "(UTC) or UTC milliseconds"
         )
         raise typer.BadParameter(msg) from None
     return max((_utc(at) - _EPOCH) // _MILLISECOND, 0)

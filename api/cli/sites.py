@@ -8,8 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from alerts import audited
 from api import database_schema
 from api.cli.databases import EXIT_WRONG, AsJson, DatabaseUrl, chosen, opened, run, told
+from api.clock import SystemClock
 from api.stations import check
 from devices import registry
 from devices.errors import SiteFileError
@@ -161,7 +163,10 @@ def _summary(facts: dict[str, str | int]) -> str:
 async def _import(url: str, site: Site) -> registry.ImportReport:
     await database_schema.upgrade(url)
     async with opened(url) as database, database.writing() as connection:
-        return await registry.import_site(connection, site)
+        report = await registry.import_site(connection, site)
+        at_ms = SystemClock().utc_ms()
+        await audited.imported(connection, "site", report, by=audited.SHELL, at_ms=at_ms)
+        return report
 
 
 async def _load(url: str, site: str) -> Site | None:

@@ -9,7 +9,18 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from api.http import callbacks as callback_routes
-from api.http import entry, history, incidents, officer, orders, problems, sites, system
+from api.http import (
+    duty,
+    duty_changes,
+    entry,
+    history,
+    incidents,
+    officer,
+    orders,
+    problems,
+    sites,
+    system,
+)
 from api.http.edge import Edge
 from api.http.gate import Gate
 from api.http.office import Office
@@ -29,6 +40,7 @@ _TAGS: Final = [
     {"name": "history", "description": "Findings, alarms, refused messages"},
     {"name": "incidents", "description": "Incidents, acts, messages, silences"},
     {"name": "callbacks", "description": "For SMS and voice providers: receipts, replies, calls"},
+    {"name": "duty", "description": "People, rosters, who is on duty and when nobody is"},
     {"name": "live", "description": "Server-sent events"},
     {"name": "system", "description": "Probes and metrics"},
 ]
@@ -68,6 +80,10 @@ def create_app(
         history.routes(backend, gate),
         incidents.routes(backend, gate),
         callback_routes.routes(backend, callbacks),
+        duty.routes(backend, gate),
+        duty.calendars(backend, gate),
+        duty_changes.site_routes(backend, gate),
+        duty_changes.roster_routes(backend, gate),
         system.events(backend, gate, heartbeat_s=heartbeat_s),
         system.probes(backend),
     )

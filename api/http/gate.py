@@ -4,7 +4,8 @@ Everything that changes state needs a credential, always. Reading needs one too 
 ``open_reads`` is set. When the database cannot tell, the answer is 503, never "yes".
 """
 
-from typing import Annotated, Final
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final, TypeVar
 
 from fastapi import Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -13,6 +14,8 @@ from starlette.requests import Request
 from api.errors import TooManyAttemptsError, UnauthenticatedError
 from api.http.attempts import Attempts
 from api.http.ports import Backend
+
+T = TypeVar("T")
 
 MAX_TOKEN: Final = 512
 """Characters of a credential that are looked at; ours are about 50."""
@@ -47,14 +50,22 @@ class Gate:
         """
         if sent is None or not sent.credentials:
             raise UnauthenticatedError
-        token = sent.credentials
+        return await self.known(request, sent.credentials, self._backend.verify)
+
+    async def known(
+        self, request: Request, token: str, verify: Callable[[str], Awaitable[T | None]]
+    ) -> T:
+        """What ``verify`` says of a credential or key that is one of ours; guesses must wait.
+
+        Raises UnauthenticatedError, TooManyAttemptsError, or what ``verify`` raises.
+        """
         address = request.client.host if request.client is not None else ""
         now_ms = self._backend.monotonic_ms()
         if retry_s := self._attempts.wait_s(address, token, now_ms):
             raise TooManyAttemptsError(retry_s)
-        name = await self._backend.verify(token) if len(token) <= MAX_TOKEN else None
-        if name is None:
+        known = await verify(token) if len(token) <= MAX_TOKEN else None
+        if known is None:
             self._attempts.wrong(address, now_ms)
             raise UnauthenticatedError
         self._attempts.right(token, now_ms)
-        return name
+        return known

@@ -13,6 +13,11 @@ from typing import Protocol
 
 from alerts.alarms import AlarmFilter, StoredAlarm
 from alerts.findings import FindingFilter, StoredFinding, StoredTransition
+from alerts.oncall.book import Book
+from alerts.oncall.changes import StoredOverride
+from alerts.oncall.feeds import Feed
+from alerts.oncall.model import Override
+from alerts.oncall.peoplefile import Holiday, People
 from api.health import Verdict
 from api.http.cases import Cases
 from api.live import LiveHub
@@ -23,6 +28,7 @@ from devices.model import Site
 from devices.orders import Action
 from devices.pages import Page
 from devices.records import CommandFilter
+from devices.registry import ImportReport
 from devices.twin import Twins
 from iot.quarantine import Refused
 from iot.store import TelemetryStore
@@ -79,6 +85,53 @@ class Callbacks(Protocol):
         ...
 
 
+class Duty(Protocol):
+    """People and rosters in SQL; ``by`` is the verified caller.
+
+    What does not exist raises ``alerts.oncall.errors.UnknownError``.
+    """
+
+    async def book(self) -> Book:
+        """People, rosters, overrides and sites, as they stand."""
+        ...
+
+    async def people(self, site: str) -> People | None:
+        """The people document of a site; None when it has none."""
+        ...
+
+    async def put_people(self, people: People, by: str) -> ImportReport:
+        """Put a people document in force. May raise ``PeopleRefusedError``."""
+        ...
+
+    async def overrides(self, roster: str) -> Sequence[StoredOverride]:
+        """The overrides of a roster that have not ended, by their beginning."""
+        ...
+
+    async def add_override(self, override: Override) -> StoredOverride:
+        """Record an override. May raise ``OverrideRefusedError``."""
+        ...
+
+    async def end_override(self, number: int, by: str) -> StoredOverride:
+        """Let an override end now."""
+        ...
+
+    async def put_holiday(self, site: str, holiday: Holiday, by: str) -> None:
+        """Make a day a holiday."""
+        ...
+
+    async def remove_holiday(self, site: str, day: str, by: str) -> bool:
+        """Make a day an ordinary one; whether it was a holiday."""
+        ...
+
+    async def feed_key(self, feed: Feed, name: str, by: str) -> str:
+        """Make the key of a calendar; the one before is void."""
+        ...
+
+    async def opens(self, feed: Feed, name: str, key: str) -> bool:
+        """Whether the key is the calendar's."""
+        ...
+
+
 class Backend(Protocol):
     """Everything the routes need."""
 
@@ -115,6 +168,11 @@ class Backend(Protocol):
     @property
     def telemetry(self) -> TelemetryStore:
         """Where frames rest."""
+        ...
+
+    @property
+    def duty(self) -> Duty:
+        """People and rosters."""
         ...
 
     def sites(self) -> Sequence[Site]:

@@ -24,6 +24,7 @@ from starlette.responses import Response
 from alerts.callbacks.errors import BodyError, Reason
 from alerts.incidents.model import ActRefusedError, Refusal
 from alerts.incidents.silences import MAX_MS, SilenceRefusal, SilenceRefusedError
+from alerts.oncall import errors as oncall
 from api import errors
 from api.http.bodies import limit_of
 from api.http.cases import PhotoRefusedError
@@ -117,6 +118,27 @@ _BY_STATUS: Final[Mapping[int, Problem]] = {
 }
 
 
+_KINDS: Final = {
+    "missing": errors.Why.MISSING,
+    "json_invalid": errors.Why.NOT_JSON,
+    "no_such_day": errors.Why.NO_SUCH_DAY,
+}
+_LIMITS: Final = {
+    "greater_than_equal": (errors.Why.AT_LEAST, "ge"),
+    "greater_than": (errors.Why.ABOVE, "gt"),
+    "less_than_equal": (errors.Why.AT_MOST, "le"),
+    "less_than": (errors.Why.BELOW, "lt"),
+    "string_too_short": (errors.Why.SHORTEST, "min_length"),
+    "string_too_long": (errors.Why.LONGEST, "max_length"),
+    "too_short": (errors.Why.FEWEST, "min_length"),
+    "too_long": (errors.Why.MOST, "max_length"),
+    "string_pattern_mismatch": (errors.Why.PATTERN, "pattern"),
+    "enum": (errors.Why.ONE_OF, "expected"),
+    "literal_error": (errors.Why.ONE_OF, "expected"),
+}
+"""Pydantic's kinds of error that name a limit, and what the limit is called in their context."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wrong:
     """One field at fault, and why; ``values`` fill the text."""
@@ -203,6 +225,21 @@ def _(error: BodyError) -> Told:
 
 
 @tell.register
+def _(error: oncall.UnknownError) -> Told:
+    return tell(errors.NoSuchThingError(errors.Thing(error.kind.value), error.name))
+
+
+@tell.register
+def _(error: oncall.PeopleRefusedError) -> Told:
+    return Told(Problem.INVALID, wrong=tuple(map(_flawed, error.flaws[:_MAX_ERRORS])))
+
+
+@tell.register
+def _(error: oncall.OverrideRefusedError) -> Told:
+    return Told(Problem.INVALID, wrong=(_flawed(error.flaw),))
+
+
+@tell.register
 def _(_: CursorError) -> Told:
     return Told(Problem.BAD_CURSOR)
 
@@ -232,6 +269,10 @@ def _later(problem: Problem, retry_s: int, **words: str) -> Told:
     return Told(problem, {"retry_s": retry_s}, words, headers={"Retry-After": str(retry_s)})
 
 
+def _flawed(flaw: oncall.Flaw) -> Wrong:
+    return Wrong(flaw.where, errors.Why(flaw.fault.value), flaw.values)
+
+
 def _lacks_reason(error: RequestValidationError) -> bool:
     """Whether all that is wrong is a reason left out or left blank."""
     entries = error.errors()
@@ -245,26 +286,33 @@ def _lacks_reason(error: RequestValidationError) -> bool:
 
 def _wrong_fields(error: RequestValidationError) -> tuple[Wrong, ...]:
     """What is wrong where, without echoing values: they may be secrets or megabytes."""
-    return tuple(
-        Wrong(_where(entry), _why(str(entry["type"]), str(entry["loc"][0])))
-        for entry in error.errors()[:_MAX_ERRORS]
-    )
+    return tuple(Wrong(_where(entry), *_why(entry)) for entry in error.errors()[:_MAX_ERRORS])
 
 
 def _where(entry: Mapping[str, Any]) -> str:
-    """The field's own name: bodies are flat, so what stands before it only names the kind."""
+    """The field's own name, with its place where it is in a list: ``rosters[1].turn_days``.
+
+    Outside of lists bodies are flat: what stands before the name only tells the kind of body.
+    """
     place, *path = entry["loc"]
     if entry["type"] == "json_invalid" or not path:
         return str(place)
-    return str(path[-1])[:_MAX_ECHO]
+    if not any(isinstance(part, int) for part in path):
+        return str(path[-1])[:_MAX_ECHO]
+    whole = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return whole.removeprefix(".")[:_MAX_ECHO]
 
 
-def _why(kind: str, place: str) -> errors.Why:
+def _why(entry: Mapping[str, Any]) -> tuple[errors.Why, Mapping[str, object]]:
+    """What is wrong, with the allowed range where there is one."""
+    kind = str(entry["type"])
     if kind == "extra_forbidden":
-        query = place == "query"
-        return errors.Why.UNKNOWN_PARAMETER if query else errors.Why.UNKNOWN_FIELD
-    kinds = {"missing": errors.Why.MISSING, "json_invalid": errors.Why.NOT_JSON}
-    return kinds.get(kind, errors.Why.INVALID)
+        query = entry["loc"][0] == "query"
+        return (errors.Why.UNKNOWN_PARAMETER if query else errors.Why.UNKNOWN_FIELD), {}
+    if kind in _LIMITS:
+        why, name = _LIMITS[kind]
+        return why, {"limit": str(entry["ctx"][name]).replace(" or ", ", ")}
+    return _KINDS.get(kind, errors.Why.INVALID), {}
 
 
 def document(error: Exception, path: str, accept_language: str | None) -> Response:
@@ -312,6 +360,7 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
         errors.ApiError,
         ActRefusedError,
         PhotoRefusedError,
+        oncall.OnCallError,
         RequestValidationError,
         SilenceRefusedError,
         HTTPException,

@@ -52,7 +52,7 @@ class Story:
         }
         await self.connection.execute(insert(incident), [row | columns])
         await self.answered(number, 1, first_ms, took_s)
-        return number
+        return int(number)
 
     async def answered(
         self, number: int, round_: int, begun_ms: int, took_s: tuple[int | None, ...], by: str = ""

@@ -121,7 +121,9 @@ async def test_two_processes_do_not_sing_at_once(database: Database) -> None:
 
 async def add_runs(connection: AsyncConnection, *runs: tuple[int, Outcome]) -> None:
     """Ended runs, by when they began."""
-    rows = [{"started_ms": at, "outcome": o.value, "detail": {}} for at, o in runs]
+    rows: list[dict[str, Any]] = [
+        {"started_ms": at, "outcome": o.value, "detail": {}} for at, o in runs
+    ]
     await connection.execute(canary_run.insert(), rows)
 
 

@@ -32,6 +32,7 @@ from iot.store import RangeQuery, RawQuery, Series, StoreHealth, StoreUnavailabl
 from rules.model import Act, Change, Family, Finding, FindingKey, Severity
 from rules.views import Reading, SocketView, StationView
 from tests.api.fake_cases import FakeCases
+from tests.api.fake_duty import FakeDuty
 
 NOW_MS = 1_790_000_000_000
 TOKEN = "cw_" + "k" * 43
@@ -249,6 +250,7 @@ class FakeBackend:
         self.tokens = {TOKEN: "admin", OTHER_TOKEN: "second"}
         self.callbacks = FakeCallbacks()
         self.sql_down = False
+        self.duty = FakeDuty(self.sites, self.now_ms, self._sql)
         self.sends: list[Send] = []
         self.stored_commands: dict[str, CommandRecord] = {}
         self.stored_findings = [

@@ -27,7 +27,7 @@ UNAUTHENTICATED = {
 
 def operations() -> list[tuple[str, str]]:
     """Every method and path there is, with the parameters filled."""
-    fill = {
+    fill: dict[str, object] = {
         "site": "caimarenjia",
         "station": HOT,
         "socket": 5,
@@ -37,6 +37,7 @@ def operations() -> list[tuple[str, str]]:
         "silence": 1,
     }
     fill |= {"service": "aliyun_sms", "key": "wrong"}
+    fill |= {"roster": "cmrj-officers", "person": "wu-fang", "override": 1, "day": "2026-10-01"}
     return [
         (method.upper(), path.format(**fill))
         for path, item in document()["paths"].items()

@@ -2,6 +2,9 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from alerts.watch.auditor import Broken, Invariant
+from alerts.watch.canary_runs import Standing
+from alerts.watch.heartbeat import Beat
 from api.health import Health
 from api.metrics import Metrics
 
@@ -34,6 +37,12 @@ def test_reports_are_rendered_whole() -> None:
     metrics.sse_dropped()
     metrics.job_failed("tick")
     metrics.http("GET", "/api/v1/stations", 200, 0.002)
+    stuck = [Broken(Invariant.MESSAGE_STUCK, f"m{n}", 0) for n in range(2)]
+    metrics.watch.audited(stuck)
+    metrics.watch.beat(Beat.WITHHELD)
+    metrics.watch.canary_ended("late")
+    metrics.watch.canary(Standing(0.75, 40_000, 1), 100_000)
+    metrics.watch.direct(2)
     health = Health(("safety", "telemetry"), 0)
     health.processed("telemetry", 6_000)
     health.jobs.planned("tick", 0.5, 5_000, vital=True)
@@ -67,6 +76,17 @@ def test_reports_are_rendered_whole() -> None:
         "chargeward_records_unrecordable": 2,
         "chargeward_journal_records_skipped": 1,
         "chargeward_clock_jump_seconds": -3.5,
+        "chargeward_auditor_broken|invariant=no_incident": 0,
+        "chargeward_auditor_broken|invariant=step_overdue": 0,
+        "chargeward_auditor_broken|invariant=message_stuck": 2,
+        "chargeward_auditor_broken|invariant=order_stuck": 0,
+        "chargeward_auditor_broken|invariant=nobody_told": 0,
+        "chargeward_auditor_broken|invariant=audit_broken": 0,
+        "chargeward_heartbeats_total|outcome=withheld": 1,
+        "chargeward_canary_runs_total|outcome=late": 1,
+        "chargeward_alarm_path_availability|path=canary": 0.75,
+        "chargeward_canary_success_age_seconds|path=canary": 60,
+        "chargeward_direct_messages_total": 2,
         "chargeward_http_requests_total|method=GET|route=/api/v1/stations|status=200": 1,
         "chargeward_http_request_seconds_count": 1,
         "chargeward_http_request_seconds_sum": 0.002,

@@ -9,8 +9,13 @@ import pytest
 from api.http.bodies import MAX_BODY_BYTES
 from api.http.problems import Problem, Told, tell
 from devices.errors import CursorError, DatabaseRefused, DatabaseUnavailable
+from devices.names import STATION_PATTERN
+from iot.contract import EARLIEST_TS_MS
+from iot.frames import SOCKET_CHANNELS, STATION_CHANNELS
 from iot.store import StoreUnavailable
 from tests.api.fake_backend import HOT, FakeBackend
+
+CHANNELS = ", ".join(repr(channel) for channel in (*STATION_CHANNELS, *SOCKET_CHANNELS))
 
 
 def problem(response: httpx.Response) -> dict[str, Any]:
@@ -86,23 +91,27 @@ async def test_the_language_is_the_readers(client: httpx.AsyncClient) -> None:
         ("/api/v1/stations?offline=true", "offline", "is not a parameter of this address"),
         (f"/api/v1/stations/{HOT}?full=1", "full", "is not a parameter of this address"),
         ("/livez?verbose", "verbose", "is not a parameter of this address"),
-        ("/api/v1/stations?limit=1000000000", "limit", "has a value that is not allowed"),
-        ("/api/v1/stations?limit=0", "limit", "has a value that is not allowed"),
+        ("/api/v1/stations?limit=1000000000", "limit", "must be at most 1000"),
+        ("/api/v1/stations?limit=0", "limit", "must be at least 1"),
         ("/api/v1/stations?limit=1.0", "limit", "has a value that is not allowed"),
         ("/api/v1/stations?limit=%2B1", "limit", "has a value that is not allowed"),
         ("/api/v1/stations?limit=%D9%A3", "limit", "has a value that is not allowed"),
         ("/api/v1/stations?online=yes", "online", "has a value that is not allowed"),
-        ("/api/v1/stations?site=../etc", "site", "has a value that is not allowed"),
-        ("/api/v1/stations?site=%27%20OR%201=1", "site", "has a value that is not allowed"),
-        (f"/api/v1/stations/{HOT}/sockets/0", "socket", "has a value that is not allowed"),
+        ("/api/v1/stations?site=../etc", "site", f"must match {STATION_PATTERN}"),
+        ("/api/v1/stations?site=%27%20OR%201=1", "site", f"must match {STATION_PATTERN}"),
+        (f"/api/v1/stations/{HOT}/sockets/0", "socket", "must be at least 1"),
         (f"/api/v1/stations/{HOT}/sockets/-1", "socket", "has a value that is not allowed"),
-        (f"/api/v1/stations/{HOT}/sockets/999", "socket", "has a value that is not allowed"),
-        ("/api/v1/findings/0", "finding", "has a value that is not allowed"),
-        ("/api/v1/findings/99999999999999999999", "finding", "has a value that is not allowed"),
-        ("/api/v1/findings?rule=R2", "rule", "has a value that is not allowed"),
-        ("/api/v1/findings?severity=awful", "severity", "has a value that is not allowed"),
+        (f"/api/v1/stations/{HOT}/sockets/999", "socket", "must be at most 64"),
+        ("/api/v1/findings/0", "finding", "must be at least 1"),
+        ("/api/v1/findings/99999999999999999999", "finding", "must be below 9007199254740992"),
+        ("/api/v1/findings?rule=R2", "rule", r"must match ^R\d{2}$"),
+        (
+            "/api/v1/findings?severity=awful",
+            "severity",
+            "must be one of 'info', 'warn', 'major', 'critical'",
+        ),
         ("/api/v1/findings?since=2026-01-01", "since", "has a value that is not allowed"),
-        ("/api/v1/findings?since=1790000000", "since", "has a value that is not allowed"),
+        ("/api/v1/findings?since=1790000000", "since", f"must be at least {EARLIEST_TS_MS}"),
         (
             "/api/v1/findings?since=1790000000000&until=1790000000000",
             "since",
@@ -112,7 +121,7 @@ async def test_the_language_is_the_readers(client: httpx.AsyncClient) -> None:
         (
             f"/api/v1/stations/{HOT}/telemetry?channel=rpm",
             "channel",
-            "has a value that is not allowed",
+            f"must be one of {CHANNELS}",
         ),
         (
             f"/api/v1/stations/{HOT}/telemetry?channel=temp_c",
@@ -127,7 +136,7 @@ async def test_the_language_is_the_readers(client: httpx.AsyncClient) -> None:
         (
             f"/api/v1/stations/{HOT}/telemetry?channel=ambient_c&points=2001",
             "points",
-            "has a value that is not allowed",
+            "must be at most 2000",
         ),
         (
             f"/api/v1/stations/{HOT}/telemetry?channel=ambient_c&start=1790000000001",

@@ -20,6 +20,7 @@ from api.cli.database_checks import judge_database_clock
 from api.cli.diagnosis import Check, State, conclude
 from api.cli.doctor import doctor
 from api.cli.machine_checks import judge_clock, judge_disk
+from api.cli.people import app as people
 from api.cli.service_checks import in_words
 from api.health import Trouble
 from api.http.app import create_app
@@ -467,7 +468,10 @@ async def test_another_program_on_the_port(
 async def test_beside_a_running_server(
     mosquitto: MosquittoProcess, data: Path, environment: pytest.MonkeyPatch
 ) -> None:
-    """All is well, twice, and the server stays ready: its sessions and files are left alone."""
+    """All is well, twice, and the server stays ready: its sessions and files are left alone.
+
+    Before it knows any people, that is all there is to warn of.
+    """
     await asyncio.to_thread(data.mkdir)
     port = str(free_port())
     environment.setenv("CHARGEWARD_MQTT__PORT", str(mosquitto.port))
@@ -475,6 +479,8 @@ async def test_beside_a_running_server(
     server = BackendProcess(data, mosquitto.port, API__PORT=port)
     await server.start()
     try:
+        assert {n for n, state in (await told()).states().items() if state != "ok"} == {"people"}
+        assert (await acall(people, "import", "--packaged")).exit_code == 0
         for _ in range(2):
             said = await told()
             states = said.states()

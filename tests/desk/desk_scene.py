@@ -264,10 +264,14 @@ class Scene:
         person: str | None = None,
     ) -> Incident:
         """Somebody does something by API; the desk turns."""
-        doing = Doing(act, by, self.clock.now_ms, note, cause, person)
-        done = await self.desk.perform(number, doing)
+        done = await self.perform(number, Doing(act, by, self.clock.now_ms, note, cause, person))
         await self.turn()
         return done
+
+    async def perform(self, number: int, doing: Doing) -> Incident:
+        """The act alone."""
+        async with self.database.writing() as connection:
+            return await self.desk.acts.perform(connection, number, doing)
 
     async def receipt(self, message: Message | Outgoing, *, delivered: bool = True) -> bool:
         """The newest provider that took it says whether the phone has it; the desk turns."""

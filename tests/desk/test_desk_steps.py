@@ -368,7 +368,7 @@ async def test_a_failed_cut_after_the_acknowledgement_is_still_said(scene: Scene
     await scene.raised(hot())
     await scene.at(5)
     await scene.commit(began(cut_failed(episode=5_000), scene.clock.now_ms))
-    await scene.desk.perform(1, Doing(Act.ACKNOWLEDGE, "zhao", scene.clock.now_ms))
+    await scene.perform(1, Doing(Act.ACKNOWLEDGE, "zhao", scene.clock.now_ms))
     scene.heard()
     await scene.turn()
     assert scene.heard() == [(5.0, "zhao", "sms", "cut_failed", "first")]

@@ -197,7 +197,7 @@ def upgrade() -> None:
         "drill",
         sa.Column("id", SERIAL, sa.Identity(always=False), nullable=False),
         sa.Column("site_id", sa.String(length=64), nullable=False),
-        sa.Column("area_id", sa.String(length=64), nullable=True),
+        sa.Column("area_id", sa.String(length=64), nullable=False),
         sa.Column("planned_ms", sa.BigInteger(), nullable=False),
         sa.Column("incident_id", SERIAL, nullable=True),
         sa.Column("state", sa.String(length=24), nullable=False),

@@ -1,0 +1,1 @@
+"""Drills: an alarm that is announced as none, to see who answers how fast."""
