@@ -96,7 +96,12 @@ async def assemble(
         stack.callback(live.close)
         observation = Observation(metrics, live)
         health = Health((SAFETY, TELEMETRY), round(clock.monotonic_s() * 1000))
-        jobs = Jobs(health.jobs, lambda: round(clock.monotonic_s() * 1000), metrics.job_failed)
+        jobs = Jobs(
+            health.jobs,
+            lambda: round(clock.monotonic_s() * 1000),
+            metrics.job_failed,
+            jump_ms=clock.jump_ms,
+        )
         quarantine = Quarantine(settings.data_dir / "quarantine")
 
         store = await _open_store(settings, quarantine, clock)
