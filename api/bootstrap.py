@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from alerts import audited
+from alerts.drills.turn import Drills
 from alerts.evidence.files import EvidenceFiles
 from alerts.watch import marks
 from api import stations as stations_in
@@ -218,6 +220,11 @@ async def assemble(
             people=people,
             evidence=evidence,
             watching=watching,
+            drills=Drills(
+                settings.drills,
+                {site.id: ZoneInfo(site.timezone) for site in sites},
+                people.desk.open_drill,
+            ),
             desk_wanted=wanted,
             fresh=fresh,
             unfinished=unfinished,

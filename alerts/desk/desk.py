@@ -146,7 +146,8 @@ class Desk:
             )
         return min((m for m in moments if m is not None), default=None)
 
-    async def open_drill(self, site: str, area: str | None, now_ms: int, by: str) -> int:
+    async def open_drill(
+        self, connection: AsyncConnection, site: str, area: str | None, now_ms: int, by: str
+    ) -> int:
         """Begin a drill; the incident."""
-        async with self._database.writing() as connection:
-            return await self._intake.open_drill(connection, site, area, now_ms, by)
+        return await self._intake.open_drill(connection, site, area, now_ms, by)

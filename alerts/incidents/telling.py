@@ -187,7 +187,7 @@ class Teller:
             station_en=place.station_name.en if place.station_name else "",
             outcome=outcome,
             step=telling.step,
-            values={"minutes": (now_ms - incident.opened_ms) // 60_000} if telling.step else {},
+            values=_values(incident, telling, now_ms),
         )
         if worst is None:
             return facts
@@ -267,6 +267,16 @@ async def cut_outcome(connection: AsyncConnection, incident: Incident) -> Outcom
     if any(s in (State.FAILED, State.EXPIRED, State.REFUSED) for s in states):
         return Outcome.FAILED
     return Outcome.ORDERED
+
+
+def _values(incident: Incident, telling: Telling, now_ms: int) -> dict[str, int | bool]:
+    """What a text says beside the finding: how long nobody has answered, that it is a drill."""
+    values: dict[str, int | bool] = {}
+    if telling.step:
+        values["minutes"] = (now_ms - incident.opened_ms) // 60_000
+    if incident.drill:
+        values["drill"] = True
+    return values
 
 
 def unknown_place(subject: str) -> Place:
