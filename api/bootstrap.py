@@ -156,6 +156,7 @@ async def assemble(
             sites=sites,
             metrics=metrics,
             opened=evidence.opened,
+            told=observation.message,
         )
         stack.push_async_callback(people.gateway.close)
         wanted = asyncio.Event()
