@@ -6,6 +6,7 @@ The only import site of APScheduler. A job that came late runs once and is not d
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -53,7 +54,8 @@ class Jobs:
             task = asyncio.create_task(self._run(planned.name, job))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-            await asyncio.shield(task)
+            with suppress(asyncio.CancelledError):  # ``stop`` does it, and waits
+                await asyncio.shield(task)
 
         self._planned.append(planned)
         self._scheduler.add_job(
