@@ -84,7 +84,8 @@ class Jobs:
             task = asyncio.create_task(self._run(planned.name, job))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-            await asyncio.shield(task)
+            with suppress(asyncio.CancelledError):  # ``stop`` does it, and waits
+                await asyncio.shield(task)
 
         self._planned.append(planned)
         self._scheduler.add_job(
