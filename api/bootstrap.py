@@ -15,7 +15,6 @@ import structlog
 
 from alerts import audited
 from alerts.drills.turn import Drills
-from alerts.evidence.files import EvidenceFiles
 from alerts.watch import marks
 from api import stations as stations_in
 from api.clock import Clock
@@ -143,10 +142,11 @@ async def assemble(
             database=database,
             store=store,
             drain=drain,
-            files=EvidenceFiles(settings.data_dir),
             clock=clock,
             sites=sites,
             profiles=profiles,
+            data_dir=settings.data_dir,
+            font=settings.paper.font,
         )
         stack.push_async_callback(evidence.close)
         people = await open_people(
