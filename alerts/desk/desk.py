@@ -97,7 +97,9 @@ class Desk:
         )
         self._rounds = rounds
         self.acts = Acts(parts.plans, rounds)
-        self._intake = Intake(places, teller, rounds, new_id=parts.new_id, guard=guard)
+        self._intake = Intake(
+            places, teller, rounds, new_id=parts.new_id, guard=guard, opened=heard.opened
+        )
         self.inbound = Inbound(oncall, self.acts, teller, parts.gateway, parts.plans)
         self.dispatcher = Dispatcher(parts)
 

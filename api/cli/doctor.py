@@ -38,7 +38,7 @@ def doctor(
         bool, typer.Option("--json", help="Print one JSON object for a script.")
     ] = False,
 ) -> None:
-    """Check settings, machine, broker, stores, people and the ways to them, the server.
+    """Check settings, machine, broker, stores, people, ways to them, the server; say what to do.
 
     Safe while the server runs and before its first start. Exit code 0 when nothing failed
     (warnings included), 1 when something did. Takes a few seconds at most.
