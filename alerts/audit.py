@@ -178,11 +178,15 @@ async def verify(connection: AsyncConnection, expect: Anchor | None = None) -> V
     return Verdict(at.seq, end)
 
 
-async def entries(connection: AsyncConnection) -> AsyncIterator[Entry]:
-    """All entries by number, read in pages."""
-    after: int | None = None
+async def entries(
+    connection: AsyncConnection, first: int | None = None, last: int | None = None
+) -> AsyncIterator[Entry]:
+    """All entries by number, or those from ``first`` to ``last``; read in pages."""
+    after = None if first is None else first - 1
     while True:
         query = _selected().order_by(audit.c.seq).limit(_PAGE)
+        if last is not None:
+            query = query.where(audit.c.seq <= last)
         if after is not None:
             query = query.where(audit.c.seq > after)
         page = [_entry(row) for row in await connection.execute(query)]

@@ -23,12 +23,13 @@ class Observation:
     """Implements ``rules.runner.Observer``; nothing here waits or raises."""
 
     def __init__(self, metrics: Metrics, live: LiveHub) -> None:
-        """Extra listeners may be appended to the two lists."""
+        """Extra listeners may be appended to the lists."""
         self._metrics = metrics
         self._live = live
         self.on_transition: list[Callable[[Transition], None]] = []
         self.on_cut: list[Callable[[Send, float | None], None]] = []
         self.on_command: list[Callable[[CommandRecord], None]] = []
+        self.on_incident: list[Callable[[News], None]] = []
 
     def transition(self, transition: Transition) -> None:
         """A finding was raised, updated or cleared; those of synthetic stations are nobody's."""
@@ -101,6 +102,8 @@ class Observation:
                 "at_ms": news.event.at_ms,
             },
         )
+        for listener in self.on_incident:
+            listener(news)
 
     def message(self, item: Message) -> None:
         """A message was accepted by a provider, or given up; what canaries do is left out."""

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from alerts.callbacks.keys import CallbackSettings
 from alerts.channels.settings import ChannelsSettings
 from alerts.desk.settings import AlertsSettings
+from alerts.drills.plans import DrillsSettings
 from alerts.evidence.stills import CameraSettings
 from alerts.watch.settings import WatchSettings
 from iot.mqtt import MqttSettings
@@ -60,6 +61,13 @@ class ApiSettings(_Section):
     open_reads: bool = False
 
 
+class PaperSettings(_Section):
+    """What evidence and reports are printed with."""
+
+    font: Path | None = None
+    """A TrueType font or collection with Chinese; None = what is found on the machine."""
+
+
 class Settings(BaseSettings):
     """Everything an operator may set."""
 
@@ -84,7 +92,9 @@ class Settings(BaseSettings):
     callbacks: CallbackSettings = CallbackSettings()
     alerts: AlertsSettings = AlertsSettings()
     watch: WatchSettings = WatchSettings()
+    drills: DrillsSettings = DrillsSettings()
     cameras: CameraSettings = CameraSettings()
+    paper: PaperSettings = PaperSettings()
     people: str = Field(default="", description="people files, separated by commas")
 
     @property

@@ -22,6 +22,7 @@ _PALE: Final = HexColor("#b9c2ca")
 _STEPS_MIN: Final = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 720, 1440)
 _MOST_TICKS: Final = 10
 _MINUTE: Final = 60_000
+_APART: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,9 @@ def _over(
         y = chart.y + chart.height * (plot.limit - bounds[0]) / (bounds[1] - bounds[0])
         drawing.add(Line(left, y, right, y, strokeColor=RED, strokeWidth=0.6, strokeDashArray=[4]))
         _say(drawing, face, (right, y + 1.5), f"{plot.limit:g}", RED, anchor="end")
-    for at_ms, letter in plot.marks:
-        if plot.start_ms <= at_ms <= plot.end_ms:
-            x = left + chart.width * (at_ms - plot.start_ms) / (plot.end_ms - plot.start_ms)
-            drawing.add(Line(x, chart.y, x, top, strokeColor=INK, strokeWidth=0.5))
-            _say(drawing, face, (x, top + 2), letter, INK, anchor="middle")
+    for x, letters in _joined(plot, left, chart.width):
+        drawing.add(Line(x, chart.y, x, top, strokeColor=INK, strokeWidth=0.5))
+        _say(drawing, face, (x, top + 2), letters, INK, anchor="middle")
     names = [series.label for series in plot.series if series.strong]
     x = left
     y = top + 14
@@ -126,6 +125,19 @@ def _over(
         drawing.add(Line(x, y + 2, x + 14, y + 2, strokeColor=color, strokeWidth=1.6))
         _say(drawing, face, (x + 17, y), label, INK)
         x += 28 + 4.2 * len(label)
+
+
+def _joined(plot: Plot, left: float, width: float) -> list[tuple[float, str]]:
+    """Where marks stand; those too close to be told apart stand as one with all their letters."""
+    out: list[tuple[float, str]] = []
+    for at_ms, letter in sorted(plot.marks):
+        if plot.start_ms <= at_ms <= plot.end_ms:
+            x = left + width * (at_ms - plot.start_ms) / (plot.end_ms - plot.start_ms)
+            if out and x - out[-1][0] < _APART * (len(out[-1][1]) + 1):
+                out[-1] = (out[-1][0], out[-1][1] + letter)
+            else:
+                out.append((x, letter))
+    return out
 
 
 def _say(
@@ -170,7 +182,7 @@ def _thinned(part: list[tuple[int, float]], points: int) -> list[tuple[int, floa
 def _bounds(values: Sequence[float]) -> tuple[float, float]:
     """Lowest and highest of the axis: around all values, never of no height."""
     low, high = min(values, default=0.0), max(values, default=1.0)
-    room = max((high - low) * 0.08, 0.5)
+    room = max((high - low) * 0.08, abs(high) * 0.02, 0.5)
     return min(low, max(low - room, 0.0)), high + room
 
 

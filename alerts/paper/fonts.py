@@ -7,6 +7,7 @@ program must have a Chinese font.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -123,6 +124,7 @@ def find_face(wanted: Path | None = None, known: Iterable[Path] = KNOWN) -> Face
     return Face((*found, Font(_LATIN, None, embedded=False)))
 
 
+@cache  # as reportlab's own table of fonts: of the process; reading one takes half a second
 def _embedded(path: Path) -> Font:
     name = f"{path.stem}-{crc32(str(path).encode()):08x}"  # two paths may end alike
     with _registering:  # reportlab's table of fonts is the process's

@@ -31,6 +31,7 @@ GREEN: Final = HexColor("#1a6b3c")
 _WIDTH: Final = 174.0
 _PADDING: Final = 3.0
 _NOT_ALONE: Final = 40.0
+_LABEL: Final = 24.0
 _LONGEST_CELL: Final = 2_000
 """Characters of one table cell: a row must fit on a page."""
 
@@ -94,7 +95,7 @@ class Ink:
 
     def facts(self, pairs: Sequence[tuple[str, str]], columns: int = 2) -> Any:
         """Labels with their values, read from left to right."""
-        label, value = 26.0, _WIDTH / columns - 26.0
+        label, value = _LABEL, _WIDTH / columns - _LABEL
         rows: list[list[Any]] = []
         for start in range(0, len(pairs), columns):
             row: list[Any] = []

@@ -100,6 +100,7 @@ class _Numbered(Canvas):  # type: ignore[misc]  # reportlab ships no types
     def _row(self, left: str, right: str, y: float) -> None:
         for text, align in ((left, 0), (right, 1)):
             paragraph = fitted(text, self._face, size=_SMALL, color=GREY, right=bool(align))
-            half = WIDTH_MM * mm * (0.4 if align else 0.6)
-            paragraph.wrapOn(self, half, 20 * mm)
-            paragraph.drawOn(self, A4[0] - _SIDE - half if align else _SIDE, y)
+            share = WIDTH_MM * mm * (0.28 if align else 0.72)
+            _, height = paragraph.wrapOn(self, share, 20 * mm)
+            line = paragraph.style.leading  # a second line goes below the first
+            paragraph.drawOn(self, A4[0] - _SIDE - share if align else _SIDE, y - height + line)

@@ -9,6 +9,7 @@ them; a ``cursor`` that no list gave out raises ``devices.errors.CursorError``.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from alerts.alarms import AlarmFilter, StoredAlarm
@@ -20,6 +21,7 @@ from alerts.oncall.model import Override
 from alerts.oncall.peoplefile import Holiday, People
 from api.health import Verdict
 from api.http.cases import Cases
+from api.http.watchbook import WatchBook
 from api.live import LiveHub
 from api.metrics import Metrics
 from devices.command_model import CommandRecord
@@ -132,6 +134,18 @@ class Duty(Protocol):
         ...
 
 
+class Exports(Protocol):
+    """Evidence of incidents as files; every export is audited under the caller's name."""
+
+    async def pack(self, number: str, by: str) -> Path | None:
+        """The pack as a temporary file that the caller removes; None = no such incident."""
+        ...
+
+    async def report(self, number: str, by: str) -> bytes | None:
+        """The report as PDF; None = no such incident."""
+        ...
+
+
 class Backend(Protocol):
     """Everything the routes need."""
 
@@ -166,6 +180,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def exports(self) -> Exports:
+        """Evidence to take away."""
+        ...
+
+    @property
     def telemetry(self) -> TelemetryStore:
         """Where frames rest."""
         ...
@@ -173,6 +192,11 @@ class Backend(Protocol):
     @property
     def duty(self) -> Duty:
         """People and rosters."""
+        ...
+
+    @property
+    def watchbook(self) -> WatchBook:
+        """Reports and drills."""
         ...
 
     def sites(self) -> Sequence[Site]:

@@ -33,6 +33,8 @@ from rules.model import Act, Change, Family, Finding, FindingKey, Severity
 from rules.views import Reading, SocketView, StationView
 from tests.api.fake_cases import FakeCases
 from tests.api.fake_duty import FakeDuty
+from tests.api.fake_exports import FakeExports
+from tests.api.fake_watchbook import FakeWatchBook
 
 NOW_MS = 1_790_000_000_000
 TOKEN = "cw_" + "k" * 43
@@ -246,11 +248,13 @@ class FakeBackend:
         self.detection = FakeDetection()
         self.telemetry = FakeStore()
         self.cases = FakeCases(self.now_ms)
+        self.exports = FakeExports(self.cases, self._sql)
         self.site = packaged_site()
         self.tokens = {TOKEN: "admin", OTHER_TOKEN: "second"}
         self.callbacks = FakeCallbacks()
         self.sql_down = False
         self.duty = FakeDuty(self.sites, self.now_ms, self._sql)
+        self.watchbook = FakeWatchBook(self.now_ms, self._sql)
         self.sends: list[Send] = []
         self.stored_commands: dict[str, CommandRecord] = {}
         self.stored_findings = [
