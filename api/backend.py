@@ -49,6 +49,7 @@ class ApiBackend:
             sending=desk.inbound,
             photos=backend.evidence,
         )
+        self.exports = backend.evidence.exports
         self.callbacks = Intake(
             database=backend.database,
             keys=CallbackKeys.of(backend.settings.callbacks),

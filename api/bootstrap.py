@@ -15,7 +15,6 @@ import structlog
 
 from alerts import audited
 from alerts.drills.turn import Drills
-from alerts.evidence.files import EvidenceFiles
 from alerts.watch import marks
 from api import stations as stations_in
 from api.clock import Clock
@@ -98,7 +97,12 @@ async def assemble(
         stack.callback(live.close)
         observation = Observation(metrics, live)
         health = Health((SAFETY, TELEMETRY), round(clock.monotonic_s() * 1000))
-        jobs = Jobs(health.jobs, lambda: round(clock.monotonic_s() * 1000), metrics.job_failed)
+        jobs = Jobs(
+            health.jobs,
+            lambda: round(clock.monotonic_s() * 1000),
+            metrics.job_failed,
+            jump_ms=clock.jump_ms,
+        )
         quarantine = Quarantine(settings.data_dir / "quarantine")
 
         store = await _open_store(settings, quarantine, clock)
@@ -138,10 +142,11 @@ async def assemble(
             database=database,
             store=store,
             drain=drain,
-            files=EvidenceFiles(settings.data_dir),
             clock=clock,
             sites=sites,
             profiles=profiles,
+            data_dir=settings.data_dir,
+            font=settings.paper.font,
         )
         stack.push_async_callback(evidence.close)
         people = await open_people(
@@ -151,6 +156,7 @@ async def assemble(
             sites=sites,
             metrics=metrics,
             opened=evidence.opened,
+            told=observation.message,
         )
         stack.push_async_callback(people.gateway.close)
         wanted = asyncio.Event()
@@ -202,6 +208,7 @@ async def assemble(
             engine=engine,
             runner=runner,
             admission=admission,
+            records=records,
             committer=committer,
             outlet=outlet,
             links=links,

@@ -1,6 +1,7 @@
 """Evidence, made and joined: what is frozen when an incident opens, and people's photos."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,10 +11,12 @@ from alerts.evidence.errors import PhotoRefusedError as EvidenceRefused
 from alerts.evidence.errors import Refusal
 from alerts.evidence.files import EvidenceFiles
 from alerts.evidence.freezer import Freezer
+from alerts.evidence.packer import Packer
 from alerts.evidence.stills import CameraSettings, Stills
 from alerts.incidents.model import Incident
 from alerts.incidents.places import Place
 from api.clock import Clock
+from api.exports import Exports
 from api.http.cases import Attachment, PhotoRefusal, PhotoRefusedError
 from devices.database import Database
 from devices.model import Site
@@ -68,7 +71,7 @@ class _Around:
 
 
 class Evidence:
-    """The freezer, the files, and what the desk and the HTTP side ask of them."""
+    """The freezer, the files, the exports, and what the desk and the HTTP side ask of them."""
 
     def __init__(  # noqa: PLR0913 - what it works with, by name
         self,
@@ -77,18 +80,23 @@ class Evidence:
         database: Database,
         store: TelemetryStore,
         drain: Drain,
-        files: EvidenceFiles,
         clock: Clock,
         sites: Sequence[Site],
         profiles: Sequence[StationProfile],
+        data_dir: Path,
+        font: Path | None,
     ) -> None:
-        """``sites`` say where cameras are, ``profiles`` which rules are in force."""
+        """``sites`` say where cameras are, ``profiles`` which rules are in force.
+
+        ``font`` is what reports are printed with, see ``alerts.paper.fonts``.
+        """
         around = _Around(clock, drain, sites, profiles)
         self._database = database
         self._camera_url: Callable[[str], str | None] = around.camera_url
         self._stills = Stills(settings)
-        self.files = files
-        self.freezer = Freezer(database, store, files, self._stills, around)
+        self.files = EvidenceFiles(data_dir)
+        self.freezer = Freezer(database, store, self.files, self._stills, around)
+        self.exports = Exports(database, Packer(database, self.files, font), data_dir, clock.utc_ms)
 
     async def opened(self, connection: AsyncConnection, incident: Incident, place: Place) -> None:
         """Plan what is to be frozen, in the transaction that opens the incident."""

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 from alerts.incidents.store import News
+from alerts.oncall.model import CANARY
+from alerts.outbox.store import Message
 from api.live import LiveHub
 from api.metrics import Metrics
 from devices.command_model import CommandRecord, Send
@@ -14,6 +16,7 @@ FINDING: Final = "finding"
 COMMAND: Final = "command"
 LOCKOUTS: Final = "lockouts"
 INCIDENT: Final = "incident"
+MESSAGE: Final = "message"
 
 
 class Observation:
@@ -101,6 +104,23 @@ class Observation:
         )
         for listener in self.on_incident:
             listener(news)
+
+    def message(self, item: Message) -> None:
+        """A message was accepted by a provider, or given up; what canaries do is left out."""
+        if item.person == CANARY:
+            return
+        self._live.publish(
+            MESSAGE,
+            {
+                "id": item.id,
+                "incident": item.facts.number,
+                "kind": item.kind.value,
+                "channel": item.channel.value,
+                "person": item.person,
+                "state": item.state.value,
+                "provider": item.provider,
+            },
+        )
 
     def lockouts(self, station: str) -> None:
         """Lockouts of the station changed."""

@@ -61,6 +61,13 @@ class ApiSettings(_Section):
     open_reads: bool = False
 
 
+class PaperSettings(_Section):
+    """What evidence and reports are printed with."""
+
+    font: Path | None = None
+    """A TrueType font or collection with Chinese; None = what is found on the machine."""
+
+
 class Settings(BaseSettings):
     """Everything an operator may set."""
 
@@ -87,6 +94,7 @@ class Settings(BaseSettings):
     watch: WatchSettings = WatchSettings()
     drills: DrillsSettings = DrillsSettings()
     cameras: CameraSettings = CameraSettings()
+    paper: PaperSettings = PaperSettings()
     people: str = Field(default="", description="people files, separated by commas")
 
     @property

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,15 @@ from alerts.evidence.pack import AUDIT, FORMAT, MANIFEST, digest_of
 
 MAX_UNPACKED: Final = 2 * 1024**3
 """A pack that says it is larger is not looked into."""
+
+_UNREADABLE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    NotImplementedError,  # packed in a way that this Python does not know
+    RuntimeError,  # encrypted
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,7 @@ def check_pack(path: Path) -> Checked:
     try:
         with zipfile.ZipFile(path) as archive:
             return _checked(archive)
-    except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (*_UNREADABLE, ValueError, KeyError, TypeError) as error:
         msg = f"{path} is no evidence pack that can be read: {error}"
         raise PackError(msg) from error
 
@@ -76,7 +86,7 @@ def _wrong(archive: zipfile.ZipFile, name: str, listed: Mapping[str, str]) -> st
     try:
         with archive.open(name) as file:
             same = name not in listed or digest_of(file) == listed[name]
-    except zipfile.BadZipFile:
+    except _UNREADABLE:
         same = False
     return "" if same else "altered"
 

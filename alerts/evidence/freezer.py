@@ -70,7 +70,10 @@ class Surroundings(Protocol):
         ...
 
     def rules(self, stations: Sequence[str]) -> Mapping[str, Any]:
-        """The rule settings in force at the stations, as JSON values, with their version."""
+        """The rule settings in force, as JSON values.
+
+        ``stations``: station -> version; ``catalogues``: version -> all its settings.
+        """
         ...
 
 
@@ -178,7 +181,7 @@ class Freezer:
         data = json.dumps(rules, ensure_ascii=False, indent=1, sort_keys=True).encode()
         name = _name(task, "rules", "json")
         kept = await asyncio.to_thread(self._files.keep, task.number, name, data)
-        detail = {"version": rules.get("version")}
+        detail = {"versions": sorted(rules["catalogues"])}
         await self._done(task, Kind.RULES, kept, "application/json", detail)
 
     async def _still(self, task: Task) -> None:

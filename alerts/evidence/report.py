@@ -116,7 +116,12 @@ class _Report:
         said["round"] = str(row["round"])
         said["timezone"] = place.timezone
         said["rules"] = ", ".join(
-            str(a.detail.get("version")) for a in case.attachments if a.kind is Kind.RULES
+            dict.fromkeys(
+                version
+                for a in case.attachments
+                if a.kind is Kind.RULES
+                for version in a.detail["versions"]
+            )
         )
         anchor = case.audit.anchor
         pairs = [(label(f"fact.{name}"), text) for name, text in said.items()]

@@ -28,6 +28,7 @@ from rules.model import Finding
 CUT_BEFORE_MS: Final = 60_000
 """An order this much older than the incident belongs to it: event times and ours differ."""
 _SAYS_OUTCOME: Final = frozenset({Kind.FIRE, Kind.CUT})
+ASSIGNED_BY: Final = (Channel.SMS, Channel.ROBOT)
 _MISSED: Final = {
     When.UNACKNOWLEDGED: DeadlineName.ACKNOWLEDGE,
     When.NOT_ARRIVED: DeadlineName.ON_SITE,
@@ -137,6 +138,17 @@ class Teller:
             detail = {"kind": telling.kind.value, "slot": telling.slot, "people": told}
             await note(connection, [Note(incident.id, now_ms, "told", detail=detail)])
         return new
+
+    async def assignee(
+        self, connection: AsyncConnection, incident: Incident, now_ms: int
+    ) -> list[str]:
+        """Tell the person the incident was given to; nobody who is not in the book."""
+        person = self._oncall.person(incident.assignee or "")
+        if person is None:
+            return []
+        kind = await self._kind(connection, incident)
+        telling = Telling(f"assigned-{incident.assignee}"[:40], kind, ASSIGNED_BY)
+        return await self.tell(connection, incident, [person], telling, now_ms)
 
     async def told_before(
         self, connection: AsyncConnection, incident: Incident, now_ms: int

@@ -8,6 +8,7 @@ from api.cli.db import app as db_app
 from api.cli.demo import demo
 from api.cli.doctor import doctor
 from api.cli.drill import app as drill_app
+from api.cli.evidence import app as evidence_app
 from api.cli.openapi import openapi
 from api.cli.people import app as people_app
 from api.cli.report import report
@@ -44,6 +45,7 @@ app.add_typer(db_app, name="db")
 app.add_typer(telemetry_app, name="telemetry")
 app.add_typer(credentials_app, name="credentials")
 app.add_typer(audit_app, name="audit")
+app.add_typer(evidence_app, name="evidence")
 
 
 def main() -> None:

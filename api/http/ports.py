@@ -9,6 +9,7 @@ them; a ``cursor`` that no list gave out raises ``devices.errors.CursorError``.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from alerts.alarms import AlarmFilter, StoredAlarm
@@ -133,6 +134,18 @@ class Duty(Protocol):
         ...
 
 
+class Exports(Protocol):
+    """Evidence of incidents as files; every export is audited under the caller's name."""
+
+    async def pack(self, number: str, by: str) -> Path | None:
+        """The pack as a temporary file that the caller removes; None = no such incident."""
+        ...
+
+    async def report(self, number: str, by: str) -> bytes | None:
+        """The report as PDF; None = no such incident."""
+        ...
+
+
 class Backend(Protocol):
     """Everything the routes need."""
 
@@ -164,6 +177,11 @@ class Backend(Protocol):
     @property
     def cases(self) -> Cases:
         """Incidents, messages, silences, officers' links."""
+        ...
+
+    @property
+    def exports(self) -> Exports:
+        """Evidence to take away."""
         ...
 
     @property

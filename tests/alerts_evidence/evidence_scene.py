@@ -52,8 +52,11 @@ class Around:
     def rules(self, stations: Sequence[str]) -> Mapping[str, Any]:
         """The default catalogue for all."""
         catalogue = Catalogue.default()
-        said = {"version": catalogue.version, "settings": catalogue.as_dict()}
-        return {"version": catalogue.version, "stations": dict.fromkeys(stations, said)}
+        version = catalogue.version
+        return {
+            "stations": dict.fromkeys(stations, version),
+            "catalogues": {version: catalogue.as_dict()},
+        }
 
 
 async def add_incident(
@@ -158,6 +161,7 @@ async def add_message(
         "id": message_id,
         "incident_id": incident_id,
         "round": 1,
+        "slot": "officer",
         "kind": "fire",
         "channel": "sms",
         "person_id": "zhang-wei",

@@ -170,7 +170,7 @@ async def test_the_rules_in_force_are_kept_with_their_version(bench: Bench) -> N
     [rules] = await bench.kept(incident_id)
     said = json.loads(bench.files.path("F0012", rules.name).read_text())
     assert said == bench.around.rules([STATION])
-    assert rules.detail == {"version": said["version"], "opened_ms": OPENED}
+    assert rules.detail == {"versions": list(said["catalogues"]), "opened_ms": OPENED}
 
 
 async def test_frames_wait_for_the_drain_but_not_for_ever(bench: Bench) -> None:

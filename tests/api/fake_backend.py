@@ -33,6 +33,7 @@ from rules.model import Act, Change, Family, Finding, FindingKey, Severity
 from rules.views import Reading, SocketView, StationView
 from tests.api.fake_cases import FakeCases
 from tests.api.fake_duty import FakeDuty
+from tests.api.fake_exports import FakeExports
 from tests.api.fake_watchbook import FakeWatchBook
 
 NOW_MS = 1_790_000_000_000
@@ -247,6 +248,7 @@ class FakeBackend:
         self.detection = FakeDetection()
         self.telemetry = FakeStore()
         self.cases = FakeCases(self.now_ms)
+        self.exports = FakeExports(self.cases, self._sql)
         self.site = packaged_site()
         self.tokens = {TOKEN: "admin", OTHER_TOKEN: "second"}
         self.callbacks = FakeCallbacks()

@@ -470,7 +470,7 @@ async def test_beside_a_running_server(
 ) -> None:
     """All is well, twice, and the server stays ready: its sessions and files are left alone.
 
-    Before it knows any people, that is all there is to warn of.
+    Before it knows any people, they and the ways to them are all there is to warn of.
     """
     await asyncio.to_thread(data.mkdir)
     port = str(free_port())
@@ -479,7 +479,8 @@ async def test_beside_a_running_server(
     server = BackendProcess(data, mosquitto.port, API__PORT=port)
     await server.start()
     try:
-        assert {n for n, state in (await told()).states().items() if state != "ok"} == {"people"}
+        states = (await told()).states()
+        assert {n for n, state in states.items() if state != "ok"} == {"people", "channels"}
         assert (await acall(people, "import", "--packaged")).exit_code == 0
         for _ in range(2):
             said = await told()

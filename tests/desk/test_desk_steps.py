@@ -238,6 +238,17 @@ async def test_a_danger_closes_only_after_its_report(scene: Scene) -> None:
     assert scene.heard() == []
 
 
+async def test_whom_it_is_given_to_is_told(scene: Scene) -> None:
+    """Once, by SMS; who takes it himself, or is nobody we know, gets no message."""
+    await scene.raised(smoke())
+    await scene.act(Act.ACKNOWLEDGE)
+    scene.heard()
+    for person in ("qian", "qian", "zhao", "nobody"):
+        await scene.act(Act.ASSIGN, person=person)
+        assert (await scene.incident()).assignee == person
+    assert scene.heard() == [(0.0, "qian", "sms", "fire", "first")]
+
+
 async def test_reopened_begins_again(scene: Scene) -> None:
     """A new round: the same people are told again, with deadlines of its own."""
     await scene.raised(smoke())

@@ -136,6 +136,27 @@ async def test_the_officer_acts_by_the_link_of_the_message(night: Night) -> None
     assert acts == [("acknowledged", "link"), ("arrived", "link"), ("reported", "link")]
 
 
+async def test_who_watches_the_live_stream_sees_it(night: Night) -> None:
+    """What happens to the incident, and what became of its messages, without any number."""
+    listener = night.stage.backend.live.subscribe()
+    await smoke(night)
+    seen = (await listener.take(1)).decode()
+    events = [part.split("\n") for part in seen.split("\n\n") if "event: " in part]
+    told = [
+        (kind.removeprefix("event: "), json.loads(data.removeprefix("data: ")))
+        for _, kind, data in events
+    ]
+    incidents = [data["what"] for kind, data in told if kind == "incident"]
+    assert incidents[:1] == ["opened"]
+    assert "told" in incidents
+    messages = [data for kind, data in told if kind == "message"]
+    assert [(m["kind"], m["channel"], m["state"], m["incident"]) for m in messages] == [
+        ("fire", "sms", "accepted", "F0001"),
+        ("link", "sms", "accepted", "F0001"),
+    ]
+    assert "+86" not in "".join(str(data) for kind, data in told if kind == "message")
+
+
 async def test_the_officer_cuts_the_zone(night: Night) -> None:
     """Every station of the area is ordered off, by the officer's name."""
     await smoke(night)
