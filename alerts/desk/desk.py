@@ -27,7 +27,7 @@ from alerts.outbox import store
 from devices.command_model import CommandRecord
 from rules.model import Finding
 
-TURNS: int = 50
+TURNS: int = 200
 """Batches of due rows in one turn; more than that wait for the next one."""
 
 
@@ -114,10 +114,14 @@ class Desk:
         await self._intake.take(connection, recorded, commands, now_ms)
 
     async def turn(self, now_ms: int) -> None:
-        """Do what is due and begin to send what waits."""
+        """Begin to send what waits, do what is due, and begin to send what that brought.
+
+        In this order, because after an absence a great deal may be due.
+        """
         next_ms = await self.next_ms()
         if next_ms is None or next_ms > now_ms:
             return  # asked of a reader: an idle desk does not stand in the writer's way
+        await self.dispatcher.turn(now_ms)
         for _ in range(TURNS):
             async with self._database.writing() as connection:
                 if not await self._rounds.due(connection, now_ms):

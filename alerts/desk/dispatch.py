@@ -32,6 +32,9 @@ log = structlog.get_logger(__name__)
 
 LEASE_MS: Final = 15_000
 """Renewed by each turn while a message is on its way; whoever is killed loses it after this."""
+AT_ONCE: Final = 4
+"""Messages of one channel handed over and not marked yet, and as many again that are urgent: so
+many a kill may double."""
 CLAIM_LIMIT: Final = 2_000
 AGAIN_MS: Final = 5_000
 AGAIN_MOST_MS: Final = 60_000
@@ -93,6 +96,9 @@ class Dispatcher:
         """Nothing is on its way."""
         self._p = parts
         self._sending: dict[asyncio.Task[None], str] = {}
+        self._slots: dict[tuple[Channel, bool], asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(AT_ONCE)
+        )
         self.failures = 0  # sendings that broke; their leases end and they are sent again
 
     async def turn(self, now_ms: int) -> int:
@@ -230,6 +236,10 @@ class Dispatcher:
     # --- sending ----------------------------------------------------------------------------
 
     async def _send(self, item: Message) -> None:
+        async with self._slots[item.channel, item.priority == flood.URGENT]:
+            await self._hand_over(item)
+
+    async def _hand_over(self, item: Message) -> None:
         now_ms = self._p.clock_ms()
         outgoing = Outgoing(
             id=item.id,

@@ -18,8 +18,9 @@ from alerts.incidents.tables import escalation
 from alerts.incidents.tables import incident as incident_table
 from devices.database import insert_into
 
-CLAIM_LIMIT: Final = 50
-"""Incidents whose rows are done in one transaction; the next one takes the rest."""
+CLAIM_LIMIT: Final = 10
+"""Incidents whose rows are done in one transaction, so that the marks of what was sent do not
+wait long behind it; the next one takes the rest."""
 
 
 class RowState(StrEnum):

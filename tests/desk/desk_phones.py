@@ -9,10 +9,14 @@ KEY = "0123456789abcdef" * 3
 CALLBACKS = f"/api/v1/callbacks/{{service}}/{KEY}"
 
 
-def channels(address: str) -> dict[str, str]:
-    """Settings, without their prefix: Aliyun first, Tencent behind it, no limits of ours."""
+def channels(address: str, *, receipts: bool = True) -> dict[str, str]:
+    """Settings, without their prefix: Aliyun first, Tencent behind it, no limits of ours.
+
+    ``receipts``: the provider is taken to send them, so one that is missing means something.
+    """
     kinds = [kind.value for kind in Kind]
     aliyun = {
+        "receipts": receipts,
         "access_key_id": "key",
         "access_key_secret": "secret",
         "scheme": "http",
@@ -23,6 +27,7 @@ def channels(address: str) -> dict[str, str]:
         "tts_codes": {kind: f"TTS_{kind}" for kind in kinds},
     }
     tencent = {
+        "receipts": receipts,
         "secret_id": "key",
         "secret_key": "secret",
         "sdk_app_id": "1400000000",
