@@ -5,9 +5,16 @@ Environment variables are ``CHARGEWARD_`` + section + ``__`` + field, for exampl
 """
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from alerts.callbacks.keys import CallbackSettings
@@ -64,7 +71,7 @@ class ApiSettings(_Section):
 class PaperSettings(_Section):
     """What evidence and reports are printed with."""
 
-    font: Path | None = None
+    font: Annotated[Path | None, BeforeValidator(lambda given: given or None)] = None
     """A TrueType font or collection with Chinese; None = what is found on the machine."""
 
 
