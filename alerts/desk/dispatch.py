@@ -18,8 +18,8 @@ from alerts.channels.gateway import Sent, Tried
 from alerts.channels.port import Channel, Outgoing, Provider, Throttled
 from alerts.incidents import escalation
 from alerts.incidents.links import mint
-from alerts.incidents.model import Incident, Kind
-from alerts.incidents.plans import Plans, When
+from alerts.incidents.model import Incident, Kind, State
+from alerts.incidents.plans import DeadlineName, Plans, When
 from alerts.incidents.store import Note, incident_by_id, note
 from alerts.incidents.telling import cut_outcome
 from alerts.outbox import flood, store
@@ -140,7 +140,7 @@ class Dispatcher:
             if item.state is MessageState.QUEUED and item.first_sent_ms is None:
                 fresh[item.address, item.channel].append(item)
         recent = await self._recent(connection, fresh, now_ms)
-        taken = list(lost)
+        taken = [m for m in lost if not await self._dropped(connection, m, now_ms)]
         for (address, channel), items in fresh.items():
             decided = flood.plan(channel, recent[address, channel], items, now_ms)
             taken += [await self._freeze(connection, m, now_ms) for m in decided.single]
@@ -163,8 +163,20 @@ class Dispatcher:
         for address, channel, priority, at_ms in await store.sent_lately(
             connection, addresses, now_ms - flood.HOUR_MS
         ):
-            recent[address, Channel(channel)].append(flood.Sent(at_ms, priority))
+            # A clock that was set back must hold nothing up until it is there again.
+            recent[address, Channel(channel)].append(flood.Sent(min(at_ms, now_ms), priority))
         return recent
+
+    async def _dropped(self, connection: AsyncConnection, item: Message, now_ms: int) -> bool:
+        """Whether somebody has answered since an escalation was to be tried again."""
+        if item.kind is not Kind.ESCALATION or item.facts.step != DeadlineName.ACKNOWLEDGE:
+            return False
+        incident = await incident_by_id(connection, item.incident)
+        if incident is None or (incident.state is State.OPEN and incident.round == item.round):
+            return False
+        state = MessageState.ACCEPTED if item.accepted_ms else MessageState.WITHDRAWN
+        ended = replace(item, state=state, ended_ms=now_ms, lease_ms=None, reason="acknowledged")
+        return await store.mark(connection, ended, was=item.state)
 
     async def _freeze(self, connection: AsyncConnection, item: Message, now_ms: int) -> Message:
         """The text as it will be said, now and whenever it is sent again."""

@@ -74,6 +74,7 @@ async def shift_due(connection: AsyncConnection, shift_ms: int) -> None:
 _WAITING: Final[tuple[tuple[Table, tuple[Column[Any], ...], Any], ...]] = (
     (escalation, (escalation.c.due_ms,), escalation.c.state == "due"),
     (message, (message.c.due_ms, message.c.lease_ms), message.c.state.in_(("queued", "sending"))),
+    (message, (message.c.receipt_due_ms,), message.c.state == "accepted"),
     (evidence_task, (evidence_task.c.due_ms,), evidence_task.c.state == "due"),
     (link, (link.c.expires_ms,), link.c.used_ms.is_(None)),
     (link, (link.c.session_until_ms,), link.c.session_until_ms.is_not(None)),

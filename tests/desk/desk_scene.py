@@ -4,6 +4,8 @@ A story is told in seconds since ``START``: ``at`` lets time pass, due moment by
 ``heard`` is everything a phone got since it was last asked, and nothing else.
 """
 
+import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -93,12 +95,16 @@ class Way:
     async def send(self, outgoing: Outgoing) -> Accepted:
         """Take it, or fail as told."""
         self.asked += 1
-        if self.mode in {"ok", "lost"}:
+        if self.mode in {"ok", "lost", "stuck"}:
             self._clock.log.append((self._clock.now_ms, self, outgoing))
         match self.mode:
             case "ok":
                 return Accepted(f"{self.name}-{self.asked}")
+            case "stuck":
+                await asyncio.Event().wait()
+                raise Retryable("never")  # noqa: EM101
             case "lost":
+                self._clock.lost[outgoing.id] += 1
                 raise Unknown("timeout", "no answer")  # noqa: EM101 - the provider's word
             case "throttled":
                 raise Throttled("limit", "per hour", 3_600)  # noqa: EM101
@@ -118,6 +124,7 @@ class Hand:
         """It is ``now_ms``."""
         self.now_ms = now_ms
         self.log: list[tuple[int, Way, Outgoing]] = []
+        self.lost: Counter[str] = Counter()  # answers that did not come, by message
 
     def utc_ms(self) -> int:
         """UTC ms."""
@@ -242,6 +249,16 @@ class Scene:
         """One turn of the desk, and everything is sent that it sends."""
         await self.desk.turn(self.clock.now_ms)
         await self.desk.dispatcher.idle()
+
+    async def killed(self) -> None:
+        """The desk's process dies with whatever it was sending; the next one is ``another``."""
+        sending = set(self.desk.dispatcher._sending)
+        if sending:
+            await asyncio.wait(sending, timeout=KILLED_AFTER_S)
+        for task in sending:
+            task.cancel()
+        if sending:
+            await asyncio.wait(sending)
 
     # --- what happens ---------------------------------------------------------------------
 
@@ -405,6 +422,8 @@ class Scene:
             return [event.kind for event in await incidents.timeline(connection, number)]
 
 
+KILLED_AFTER_S = 0.02
+"""Real seconds in which messages get as far as their provider."""
 NO_LIMITS: Any = dict.fromkeys(("first", "second", "voice", "robot"), ())
 
 
