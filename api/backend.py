@@ -18,6 +18,7 @@ from api.http.ports import Detection, Released, Subject
 from api.live import LiveHub
 from api.metrics import Metrics
 from api.running import SAFETY, Backend
+from api.watchbook import SqlWatchBook
 from devices import credentials, records
 from devices.command_model import CommandRecord
 from devices.lockouts import LockBook
@@ -57,6 +58,7 @@ class ApiBackend:
             counters=backend.metrics,
         )
         self.duty = SqlDuty(backend.database, self.now_ms)
+        self.watchbook = SqlWatchBook(backend.database, self.now_ms)
 
     async def run(self) -> None:
         """Turn the backend and its live stream until cancelled."""

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from alerts import audited
+from alerts.drills.turn import Drills
 from alerts.watch import marks
 from api import stations as stations_in
 from api.clock import Clock
@@ -95,7 +97,12 @@ async def assemble(
         stack.callback(live.close)
         observation = Observation(metrics, live)
         health = Health((SAFETY, TELEMETRY), round(clock.monotonic_s() * 1000))
-        jobs = Jobs(health.jobs, lambda: round(clock.monotonic_s() * 1000), metrics.job_failed)
+        jobs = Jobs(
+            health.jobs,
+            lambda: round(clock.monotonic_s() * 1000),
+            metrics.job_failed,
+            jump_ms=clock.jump_ms,
+        )
         quarantine = Quarantine(settings.data_dir / "quarantine")
 
         store = await _open_store(settings, quarantine, clock)
@@ -149,6 +156,7 @@ async def assemble(
             sites=sites,
             metrics=metrics,
             opened=evidence.opened,
+            told=observation.message,
         )
         stack.push_async_callback(people.gateway.close)
         wanted = asyncio.Event()
@@ -213,6 +221,11 @@ async def assemble(
             people=people,
             evidence=evidence,
             watching=watching,
+            drills=Drills(
+                settings.drills,
+                {site.id: ZoneInfo(site.timezone) for site in sites},
+                people.desk.open_drill,
+            ),
             desk_wanted=wanted,
             fresh=fresh,
             unfinished=unfinished,

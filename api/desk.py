@@ -1,7 +1,7 @@
 """People's side of the backend, made and joined: who is on duty, ways to them, the desk."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -55,8 +55,11 @@ async def open_people(  # noqa: PLR0913 - what it is joined to, by name
     sites: Sequence[Site],
     metrics: Metrics,
     opened: Opened,
+    told: Callable[[Message], None],
 ) -> PeopleSide:
-    """Join it; the caller closes the gateway. ``opened`` is told of each new incident.
+    """Join it; the caller closes the gateway.
+
+    ``opened`` hears of each new incident, ``told`` of each message that was accepted or given up.
 
     Raises:
         PlansError, PeopleFileError: a file named in the settings cannot be used.
@@ -83,6 +86,10 @@ async def open_people(  # noqa: PLR0913 - what it is joined to, by name
     def text(facts: Facts, lang: str, channel: Channel) -> Text:
         return render(facts, lang, channel, signature=signature)
 
+    def ended(item: Message) -> None:
+        _ended(metrics, item)
+        told(item)
+
     parts = Parts(
         database=database,
         gateway=Diverted(gateway, sandbox),
@@ -93,7 +100,7 @@ async def open_people(  # noqa: PLR0913 - what it is joined to, by name
         new_id=new_id,
         link_base=settings.alerts.link_base,
         on_tried=lambda m, t: metrics.message_tried(m.channel.value, t.provider, t.outcome),
-        on_ended=lambda m: _ended(metrics, m),
+        on_ended=ended,
     )
     places = Places.of(sites, canary_sites(sites))
     desk = Desk(

@@ -45,6 +45,8 @@ class Thing(StrEnum):
     SILENCE = "silence"
     AREA = "area"
     ROSTER = "roster"
+    PERIOD = "period"
+    DRILL = "drill"
     OVERRIDE = "override"
     HOLIDAY = "holiday"
 

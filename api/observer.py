@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 from alerts.incidents.store import News
+from alerts.oncall.model import CANARY
+from alerts.outbox.store import Message
 from api.live import LiveHub
 from api.metrics import Metrics
 from devices.command_model import CommandRecord, Send
@@ -14,18 +16,20 @@ FINDING: Final = "finding"
 COMMAND: Final = "command"
 LOCKOUTS: Final = "lockouts"
 INCIDENT: Final = "incident"
+MESSAGE: Final = "message"
 
 
 class Observation:
     """Implements ``rules.runner.Observer``; nothing here waits or raises."""
 
     def __init__(self, metrics: Metrics, live: LiveHub) -> None:
-        """Extra listeners may be appended to the two lists."""
+        """Extra listeners may be appended to the lists."""
         self._metrics = metrics
         self._live = live
         self.on_transition: list[Callable[[Transition], None]] = []
         self.on_cut: list[Callable[[Send, float | None], None]] = []
         self.on_command: list[Callable[[CommandRecord], None]] = []
+        self.on_incident: list[Callable[[News], None]] = []
 
     def transition(self, transition: Transition) -> None:
         """A finding was raised, updated or cleared; those of synthetic stations are nobody's."""
@@ -96,6 +100,25 @@ class Observation:
                 "what": news.event.kind,
                 "by": news.event.actor,
                 "at_ms": news.event.at_ms,
+            },
+        )
+        for listener in self.on_incident:
+            listener(news)
+
+    def message(self, item: Message) -> None:
+        """A message was accepted by a provider, or given up; what canaries do is left out."""
+        if item.person == CANARY:
+            return
+        self._live.publish(
+            MESSAGE,
+            {
+                "id": item.id,
+                "incident": item.facts.number,
+                "kind": item.kind.value,
+                "channel": item.channel.value,
+                "person": item.person,
+                "state": item.state.value,
+                "provider": item.provider,
             },
         )
 

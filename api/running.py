@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from alerts.drills.turn import Drills
 from alerts.watch import marks
 from api.clock import Clock
 from api.desk import PeopleSide
@@ -48,6 +49,7 @@ PROBE_S: Final = 5
 DESK_S: Final = 0.5
 DUTY_S: Final = 5
 FREEZE_S: Final = 1
+DRILLS_S: Final = 2
 WATCH_S: Final = 2
 MARK_S: Final = 10
 AUDIT_S: Final = 10
@@ -107,6 +109,7 @@ class Backend:
     people: PeopleSide
     evidence: Evidence
     watching: Watching
+    drills: Drills
     desk_wanted: asyncio.Event
     fresh: set[FindingKey]
     unfinished: list[CommandRecord]
@@ -194,6 +197,10 @@ class Backend:
         """Begin to freeze the evidence that is due."""
         await self.evidence.freezer.turn(self.clock.utc_ms())
 
+    async def hold_drills(self) -> None:
+        """Plan drills ahead and begin those that are due."""
+        await self.drills.turn(self.database, self.clock.utc_ms())
+
     async def duty(self) -> None:
         """Read who is on duty again."""
         await self.people.duty.refresh(self.database, self.clock.utc_ms())
@@ -221,6 +228,7 @@ class Backend:
             self.jobs.every(seconds, job)
         self._watch_the_watcher()
         self.jobs.every(FREEZE_S, self.freeze, vital=False)
+        self.jobs.every(DRILLS_S, self.hold_drills, vital=False)
         self.jobs.every(MARK_S, self.mark, vital=False)
         self.jobs.every(PRUNE_S, self.prune, vital=False)
         await self.watch()

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from alerts.callbacks.keys import CallbackSettings
 from alerts.channels.settings import ChannelsSettings
 from alerts.desk.settings import AlertsSettings
+from alerts.drills.plans import DrillsSettings
 from alerts.evidence.stills import CameraSettings
 from alerts.watch.settings import WatchSettings
 from iot.mqtt import MqttSettings
@@ -98,6 +99,7 @@ class Settings(BaseSettings):
     callbacks: CallbackSettings = CallbackSettings()
     alerts: AlertsSettings = AlertsSettings()
     watch: WatchSettings = WatchSettings()
+    drills: DrillsSettings = DrillsSettings()
     cameras: CameraSettings = CameraSettings()
     paper: PaperSettings = PaperSettings()
     people: str = Field(default="", description="people files, separated by commas")

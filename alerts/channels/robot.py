@@ -45,8 +45,7 @@ class Robots:
         """``robots`` are apprise URLs by name; ValueError for one that is none."""
         self._urls = {name: url.get_secret_value() for name, url in robots.items()}
         self._timeout_s = timeout_s
-        # At its finer levels apprise logs addresses with the token in them.
-        logging.getLogger("apprise").setLevel(logging.ERROR)
+        _keep_tokens_out_of_the_log()
         for name in self._urls:
             self._made(name)
 
@@ -83,6 +82,15 @@ class Robots:
         made.socket_connect_timeout = self._timeout_s / 2
         made.socket_read_timeout = self._timeout_s
         return made
+
+
+def _keep_tokens_out_of_the_log() -> None:
+    """What apprise logs holds addresses with their tokens: we take its warnings, nobody else."""
+    apprises = logging.getLogger("apprise")
+    apprises.setLevel(logging.WARNING)
+    apprises.propagate = False
+    if not apprises.handlers:
+        apprises.addHandler(logging.NullHandler())
 
 
 def _translated(said: str) -> SendError:

@@ -97,7 +97,9 @@ class Desk:
         )
         self._rounds = rounds
         self.acts = Acts(parts.plans, rounds)
-        self._intake = Intake(places, teller, rounds, new_id=parts.new_id, guard=guard)
+        self._intake = Intake(
+            places, teller, rounds, new_id=parts.new_id, guard=guard, opened=heard.opened
+        )
         self.inbound = Inbound(oncall, self.acts, teller, parts.gateway, parts.plans)
         self.dispatcher = Dispatcher(parts)
 
@@ -144,7 +146,8 @@ class Desk:
             )
         return min((m for m in moments if m is not None), default=None)
 
-    async def open_drill(self, site: str, area: str | None, now_ms: int, by: str) -> int:
+    async def open_drill(
+        self, connection: AsyncConnection, site: str, area: str | None, now_ms: int, by: str
+    ) -> int:
         """Begin a drill; the incident."""
-        async with self._database.writing() as connection:
-            return await self._intake.open_drill(connection, site, area, now_ms, by)
+        return await self._intake.open_drill(connection, site, area, now_ms, by)

@@ -99,7 +99,8 @@ class Dispatcher:
         """Claim what is due and begin to send it; how many messages that are."""
         async with self._p.database.writing() as connection:
             ours = set(self._sending.values())
-            await store.renew(connection, ours, now_ms + LEASE_MS)
+            if ours:
+                await store.renew(connection, ours, now_ms + LEASE_MS)
             found = await store.waiting(connection, now_ms, CLAIM_LIMIT)
             waiting = [m for m in found if m.id not in ours]  # not twice at the same time
             if not waiting:

@@ -79,6 +79,8 @@ class Acts:
             await change_incident(connection, before, after)
         await self._write_down(connection, before, after, doing, via)
         await self._follow(connection, before, after, doing.at_ms)
+        if doing.act is Act.ASSIGN and after != before and doing.person not in (None, doing.by):
+            await self._rounds.assigned(connection, after, doing.at_ms)
         return after
 
     async def _alone(self, connection: AsyncConnection, closed: Incident) -> None:

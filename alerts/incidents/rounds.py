@@ -113,6 +113,10 @@ class Rounds:
             wait_ms = 0 if incident.canary else self._guard.settle_s * 1000
             await escalation.settle_at(connection, incident, now_ms + wait_ms)
 
+    async def assigned(self, connection: AsyncConnection, incident: Incident, now_ms: int) -> None:
+        """Tell whom the incident was given to, by somebody else, what it is about."""
+        await self._teller.assignee(connection, incident, now_ms)
+
     async def _told(self, connection: AsyncConnection, incident: Incident) -> list[Message]:
         messages = await messages_of(connection, incident.id, incident.round)
         return [m for m in messages if m.state in TOLD_STATES and m.kind is not Kind.CLEARED]

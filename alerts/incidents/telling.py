@@ -28,6 +28,7 @@ from rules.model import Finding
 CUT_BEFORE_MS: Final = 60_000
 """An order this much older than the incident belongs to it: event times and ours differ."""
 _SAYS_OUTCOME: Final = frozenset({Kind.FIRE, Kind.CUT})
+ASSIGNED_BY: Final = (Channel.SMS, Channel.ROBOT)
 _MISSED: Final = {
     When.UNACKNOWLEDGED: DeadlineName.ACKNOWLEDGE,
     When.NOT_ARRIVED: DeadlineName.ON_SITE,
@@ -138,6 +139,17 @@ class Teller:
             await note(connection, [Note(incident.id, now_ms, "told", detail=detail)])
         return new
 
+    async def assignee(
+        self, connection: AsyncConnection, incident: Incident, now_ms: int
+    ) -> list[str]:
+        """Tell the person the incident was given to; nobody who is not in the book."""
+        person = self._oncall.person(incident.assignee or "")
+        if person is None:
+            return []
+        kind = await self._kind(connection, incident)
+        telling = Telling(f"assigned-{incident.assignee}"[:40], kind, ASSIGNED_BY)
+        return await self.tell(connection, incident, [person], telling, now_ms)
+
     async def told_before(
         self, connection: AsyncConnection, incident: Incident, now_ms: int
     ) -> list[Person]:
@@ -175,7 +187,7 @@ class Teller:
             station_en=place.station_name.en if place.station_name else "",
             outcome=outcome,
             step=telling.step,
-            values={"minutes": (now_ms - incident.opened_ms) // 60_000} if telling.step else {},
+            values=_values(incident, telling, now_ms),
         )
         if worst is None:
             return facts
@@ -255,6 +267,16 @@ async def cut_outcome(connection: AsyncConnection, incident: Incident) -> Outcom
     if any(s in (State.FAILED, State.EXPIRED, State.REFUSED) for s in states):
         return Outcome.FAILED
     return Outcome.ORDERED
+
+
+def _values(incident: Incident, telling: Telling, now_ms: int) -> dict[str, int | bool]:
+    """What a text says beside the finding: how long nobody has answered, that it is a drill."""
+    values: dict[str, int | bool] = {}
+    if telling.step:
+        values["minutes"] = (now_ms - incident.opened_ms) // 60_000
+    if incident.drill:
+        values["drill"] = True
+    return values
 
 
 def unknown_place(subject: str) -> Place:

@@ -214,11 +214,16 @@ async def sent_lately(
 
 
 async def renew(connection: AsyncConnection, ids: Iterable[str], lease_ms: int) -> None:
-    """We are still sending these: nobody else may until ``lease_ms``."""
-    wanted = sorted(ids)
-    if wanted:
-        sending = and_(message.c.id.in_(wanted), message.c.state == MessageState.SENDING.value)
-        await connection.execute(update(message).where(sending).values(lease_ms=lease_ms))
+    """We are still sending these: nobody else may until ``lease_ms``.
+
+    One that somebody is marking in this instant is left to them.
+    """
+    c = message.c
+    sending = and_(c.id.in_(sorted(ids)), c.state == MessageState.SENDING.value)
+    free = select(c.id).where(sending).order_by(c.id).with_for_update(skip_locked=True)
+    ours = list((await connection.execute(free)).scalars())
+    if ours:
+        await connection.execute(update(message).where(c.id.in_(ours)).values(lease_ms=lease_ms))
 
 
 async def take(connection: AsyncConnection, items: Sequence[Message], lease_ms: int) -> None:

@@ -12,7 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from api.cli import database_checks, machine_checks, people_checks, service_checks
+from api.cli import (
+    channel_checks,
+    database_checks,
+    machine_checks,
+    people_checks,
+    service_checks,
+)
 from api.cli.diagnosis import Check, State, conclude
 from api.clock import SystemClock
 from api.logs import configure
@@ -32,7 +38,7 @@ def doctor(
         bool, typer.Option("--json", help="Print one JSON object for a script.")
     ] = False,
 ) -> None:
-    """Check settings, disk, clock, broker, stores, people and the running server; say what to do.
+    """Check settings, machine, broker, stores, people, ways to them, the server; say what to do.
 
     Safe while the server runs and before its first start. Exit code 0 when nothing failed
     (warnings included), 1 when something did. Takes a few seconds at most.
@@ -65,6 +71,7 @@ async def _all(settings: Settings) -> list[Check]:
         "database clock": partial(database_checks.database_clock, settings),
         "people": partial(people_checks.people, settings),
         "telemetry store": partial(service_checks.telemetry, settings),
+        "channels": partial(channel_checks.channels, settings.channels),
         "server": partial(service_checks.api, settings),
     }
     answers = await asyncio.gather(*(conclude(name, ask) for name, ask in questions.items()))

@@ -7,9 +7,11 @@ from api.cli.credentials import app as credentials_app
 from api.cli.db import app as db_app
 from api.cli.demo import demo
 from api.cli.doctor import doctor
+from api.cli.drill import app as drill_app
 from api.cli.evidence import app as evidence_app
 from api.cli.openapi import openapi
 from api.cli.people import app as people_app
+from api.cli.report import report
 from api.cli.serve import serve
 from api.cli.simulate import simulate
 from api.cli.simulate_sms import simulate_sms
@@ -34,7 +36,9 @@ app.command()(simulate)
 app.command()(simulate_sms)
 app.command()(doctor)
 app.command()(texts)
+app.command()(report)
 app.command(hidden=True)(openapi)
+app.add_typer(drill_app, name="drill")
 app.add_typer(sites_app, name="sites")
 app.add_typer(people_app, name="people")
 app.add_typer(db_app, name="db")

@@ -2,6 +2,7 @@
 
 import typer
 
+from alerts.incidents.store import News
 from api.running import Backend
 from devices.command_model import CUTS, CommandRecord
 from iot.broker import BrokerProcess
@@ -19,6 +20,7 @@ class Narrator:
         if not quiet:
             backend.observation.on_transition.append(self._transition)
             backend.observation.on_command.append(self._command)
+            backend.observation.on_incident.append(self._incident)
 
     def welcome(self, url: str, broker: BrokerProcess, scenario: str) -> None:
         """Where everything is, and the credential, which is shown only now."""
@@ -27,6 +29,7 @@ class Narrator:
         for line in (
             f"Chargeward 安充 · {sites} · {stations} stations · scenario {scenario}",
             f"  stations    {url}/api/v1/stations",
+            f"  incidents   {url}/api/v1/incidents",
             f"  live events {url}/api/v1/events",
             f"  health      {url}/readyz   metrics {url}/metrics",
             f"  OpenAPI     {url}/api/v1/openapi.json",
@@ -59,3 +62,12 @@ class Narrator:
             )
             proof = "" if record.proof_w is None else f" at {record.proof_w:.1f} W"
             self._say(f"     cut {record.state.value}{proof} · {place} · {record.reason}")
+
+    def _incident(self, news: News) -> None:
+        incident, event = news.incident, news.event
+        said = event.detail
+        names = [said[key] for key in ("kind", "channel", "person", "deadline") if key in said]
+        names += said.get("people", [])
+        what = " ".join([event.kind.replace("_", " "), *map(str, names)])
+        who = "" if event.actor == "system" else f" by {event.actor}"
+        self._say(f"incident {incident.number} {incident.state.value} · {what}{who}")

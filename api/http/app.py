@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from api.http import callbacks as callback_routes
 from api.http import (
+    drills,
     duty,
     duty_changes,
     entry,
@@ -19,6 +20,7 @@ from api.http import (
     officer,
     orders,
     problems,
+    reports,
     sites,
     system,
 )
@@ -42,6 +44,7 @@ _TAGS: Final = [
     {"name": "incidents", "description": "Incidents, acts, messages, silences"},
     {"name": "callbacks", "description": "For SMS and voice providers: receipts, replies, calls"},
     {"name": "duty", "description": "People, rosters, who is on duty and when nobody is"},
+    {"name": "reports", "description": "Days and months of a site; drills and who answered them"},
     {"name": "live", "description": "Server-sent events"},
     {"name": "system", "description": "Probes and metrics"},
 ]
@@ -86,6 +89,8 @@ def create_app(
         duty.calendars(backend, gate),
         duty_changes.site_routes(backend, gate),
         duty_changes.roster_routes(backend, gate),
+        reports.routes(backend, gate),
+        drills.routes(backend, gate),
         system.events(backend, gate, heartbeat_s=heartbeat_s),
         system.probes(backend),
     )

@@ -20,7 +20,8 @@ from api.http import pages
 from api.http.attempts import Attempts
 from api.http.cases import Cases
 from api.http.moments import Mark
-from api.http.office import SESSION_COOKIE, Office, path_of, secret_of
+from api.http.office import SESSION_COOKIE, Office, secret_of
+from api.http.pages import path_of
 from api.http.told import PageRoute, Told, ToldError, answer
 
 VISIT_COOKIE: Final = "cw_visit"

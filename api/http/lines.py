@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from alerts.incidents.model import Incident
@@ -198,19 +199,18 @@ def now(reader: Reader, box: StationView, socket: SocketView | None) -> list[Lin
     silent = box.stale or box.offline
     lines = [Line(Mark.WARN, reader.say("now.silent"))] if silent else []
     if socket is not None:
-        number = socket.socket
-        lines.append(_reading(reader, socket.temp_c, "℃", "now.temp", number=number))
-        lines.append(_reading(reader, socket.power_w, "W", "now.power", number=number))
-    lines.append(_reading(reader, box.enclosure_c, "℃", "now.box"))
+        label = partial(reader.say, number=socket.socket)
+        lines.append(_reading(reader, label("now.temp"), socket.temp_c, "℃", silent=silent))
+        lines.append(_reading(reader, label("now.power"), socket.power_w, "W", silent=silent))
+    lines.append(_reading(reader, reader.say("now.box"), box.enclosure_c, "℃", silent=silent))
     word = "unknown" if box.smoke is None else "smoke_yes" if box.smoke else "smoke_no"
     mark = Mark.ALARM if box.smoke else Mark.WARN if silent or box.smoke is None else Mark.INFO
     return [*lines, Line(mark, reader.say(f"now.{word}"), reader.say("now.smoke"))]
 
 
-def _reading(reader: Reader, reading: Reading, unit: str, label: str, **values: object) -> Line:
+def _reading(reader: Reader, name: str, reading: Reading, unit: str, *, silent: bool) -> Line:
     """A value only where it is believed; no sensor is a warning, never a cool socket."""
-    name = reader.say(label, **values)
     if reading.value is None or reading.truth not in {_VALID, _STALE}:
         return Line(Mark.WARN, reader.say("now.unknown"), name)
-    mark = Mark.INFO if reading.truth == _VALID else Mark.WARN
+    mark = Mark.INFO if reading.truth == _VALID and not silent else Mark.WARN
     return Line(mark, f"{reading.value:.1f} {unit}", name)

@@ -18,6 +18,7 @@ from alerts.incidents.model import State
 from api.http import pages
 from api.http.cases import Case
 from api.http.moments import Mark, Reader
+from api.http.pages import path_of
 from api.http.ports import Backend
 from api.http.sheet import Around, Sheet, reader_of, sheet, stations_of, zone_of
 from api.http.told import Told, ToldError
@@ -159,11 +160,6 @@ class Office:
         detection = self.backend.detection
         box, sockets = detection.station_view(station), detection.socket_view(station)
         return Around(site, orders, box, sockets)
-
-
-def path_of(number: str) -> str:
-    """Where an incident's pages are, and where its cookie goes."""
-    return f"/incident/{number}"
 
 
 def secret_of(request: Request, name: str) -> str | None:

@@ -20,7 +20,8 @@ from alerts.incidents.model import Act, Cause, Doing, Incident, State
 from api.http import pages
 from api.http.cases import PhotoRefusal, PhotoRefusedError
 from api.http.moments import Line, Mark
-from api.http.office import Number, Office, Shown, path_of
+from api.http.office import Number, Office, Shown
+from api.http.pages import path_of
 from api.http.ports import Subject
 from api.http.sheet import zone_of
 from api.http.told import PageRoute, Told, ToldError

@@ -100,6 +100,11 @@ def page(
     return Response(html, status, headers, media_type="text/html")
 
 
+def path_of(number: str) -> str:
+    """Where an incident's pages are, and where its cookie goes."""
+    return f"/incident/{number}"
+
+
 def remember_language(response: Response, say: Words, *, secure: bool) -> None:
     """So that the next pages, and pages of errors, are in the same language."""
     response.set_cookie(

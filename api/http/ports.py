@@ -21,6 +21,7 @@ from alerts.oncall.model import Override
 from alerts.oncall.peoplefile import Holiday, People
 from api.health import Verdict
 from api.http.cases import Cases
+from api.http.watchbook import WatchBook
 from api.live import LiveHub
 from api.metrics import Metrics
 from devices.command_model import CommandRecord
@@ -191,6 +192,11 @@ class Backend(Protocol):
     @property
     def duty(self) -> Duty:
         """People and rosters."""
+        ...
+
+    @property
+    def watchbook(self) -> WatchBook:
+        """Reports and drills."""
         ...
 
     def sites(self) -> Sequence[Site]:

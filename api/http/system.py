@@ -17,7 +17,8 @@ _EVENTS: Final[dict[int | str, Any]] = {
     200: {
         "description": (
             "Server-sent events, until the client leaves: station (a row of the list of "
-            "stations, at most one a second per station), finding, command, lockout, and resync "
+            "stations, at most one a second per station), finding, command, lockouts, incident "
+            "(a line of its timeline), message (accepted by a provider, or given up), and resync "
             "when events were missed and the state must be read again."
         ),
         "content": {

@@ -122,12 +122,19 @@ def answer(request: Request, error: Exception) -> Response:
         text=say(text, **told.values),
         mark=told.mark,
         again=told.again,
-        back=told.back,
+        back=told.back or _back(request, error),
         call=told.call,
     )
     if "seconds" in told.values:
         response.headers["Retry-After"] = str(told.values["seconds"])
     return response
+
+
+def _back(request: Request, error: Exception) -> str:
+    """To the incident, where only this form was refused."""
+    number = request.path_params.get("number")
+    only_this = isinstance(error, ActRefusedError | HTTPException)
+    return pages.path_of(number) if only_this and number else ""
 
 
 class PageRoute(APIRoute):

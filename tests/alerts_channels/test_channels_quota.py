@@ -100,7 +100,7 @@ async def test_aliyun_gives_fifty_a_day_and_ten_are_kept_for_fire(
 
 async def test_what_does_not_count(database: Database) -> None:
     """Another number, template or signature; what was refused; what is older than a day."""
-    others = [
+    others: list[dict[str, object]] = [
         {"address": "+8613800000002"},
         {"template": "another"},
         {"signature": "另一个"},

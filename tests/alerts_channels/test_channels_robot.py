@@ -1,10 +1,11 @@
 """Group robots: against a local receiver, and apprise's own reading of the addresses."""
 
+import io
 import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import unquote
 
 import apprise
 import pytest
@@ -89,12 +90,18 @@ def test_an_address_that_is_none_is_refused_at_the_start() -> None:
     assert "token-in-here" not in str(caught.value)
 
 
-def test_no_log_shows_a_token(caplog: pytest.LogCaptureFixture) -> None:
-    """Apprise's finer logs, which do, stay off."""
-    caplog.set_level(logging.DEBUG)
-    Robots({"duty": SecretStr(DINGTALK)})
-    logging.getLogger("apprise").warning("https://example.cn?access_token=%s", TOKEN)
-    assert TOKEN not in caplog.text
+def test_no_log_shows_a_token() -> None:
+    """What apprise logs, which does, stays with us."""
+    logged = io.StringIO()
+    handler = logging.StreamHandler(logged)
+    logging.getLogger().addHandler(handler)
+    try:
+        Robots({"duty": SecretStr(DINGTALK)})
+        logging.getLogger("apprise").warning("https://example.cn?access_token=%s", TOKEN)
+        logging.getLogger("another").warning("seen")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert logged.getvalue() == "seen\n"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +117,7 @@ def test_the_robots_of_this_country_are_known(address: str) -> None:
     Robots({"duty": SecretStr(address)})
     made = apprise.Apprise.instantiate(address)
     assert isinstance(made, apprise.NotifyBase)
-    assert urlsplit(made.url()).scheme == urlsplit(address).scheme
+    assert made.url().startswith(address.partition("//")[0])  # type: ignore[no-untyped-call]
 
 
 def test_dingtalk_is_signed() -> None:
@@ -118,5 +125,4 @@ def test_dingtalk_is_signed() -> None:
     made = apprise.Apprise.instantiate(DINGTALK)
     timestamp, signature = made.get_signature()  # type: ignore[union-attr]  # of the plugin
     assert timestamp.isdigit()
-    [plain] = parse_qs(f"sign={signature}")["sign"]
-    assert len(plain) == 44  # base64 of SHA-256
+    assert len(unquote(signature)) == 44  # base64 of SHA-256

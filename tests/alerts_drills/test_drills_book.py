@@ -223,7 +223,7 @@ async def test_the_report_says_who_answered_how_fast_and_who_did_not(
     ):
         await _message(connection, drill, n, (who, channel, accepted, delivered))
     for kind, after_ms in (("acknowledged", 42_000), ("arrived", 250_000), ("arrived", 300_000)):
-        row = {
+        row: dict[str, object] = {
             "incident_id": drill.incident,
             "at_ms": NOON_MS + after_ms,
             "kind": kind,
@@ -250,7 +250,7 @@ async def _message(
     told: tuple[str, str, int, int | None],
 ) -> None:
     who, channel, accepted, delivered = told
-    row = {
+    row: dict[str, object] = {
         "id": f"m{number}",
         "incident_id": drill.incident,
         "round": 1,

@@ -34,6 +34,7 @@ from rules.views import Reading, SocketView, StationView
 from tests.api.fake_cases import FakeCases
 from tests.api.fake_duty import FakeDuty
 from tests.api.fake_exports import FakeExports
+from tests.api.fake_watchbook import FakeWatchBook
 
 NOW_MS = 1_790_000_000_000
 TOKEN = "cw_" + "k" * 43
@@ -253,6 +254,7 @@ class FakeBackend:
         self.callbacks = FakeCallbacks()
         self.sql_down = False
         self.duty = FakeDuty(self.sites, self.now_ms, self._sql)
+        self.watchbook = FakeWatchBook(self.now_ms, self._sql)
         self.sends: list[Send] = []
         self.stored_commands: dict[str, CommandRecord] = {}
         self.stored_findings = [

@@ -37,6 +37,7 @@ def operations() -> list[tuple[str, str]]:
         "silence": 1,
     }
     fill |= {"service": "aliyun_sms", "key": "wrong"}
+    fill |= {"period": "2026-11", "drill": 7}
     fill |= {"roster": "cmrj-officers", "person": "wu-fang", "override": 1, "day": "2026-10-01"}
     return [
         (method.upper(), path.format(**fill))

@@ -18,7 +18,8 @@ from api.texts import LANGUAGES, texts
 from devices.command_model import CommandRecord, Origin
 from devices.command_model import State as OrderState
 from devices.orders import Action
-from tests.api.fake_backend import NOW_MS, FakeBackend, client_of
+from rules.views import Reading
+from tests.api.fake_backend import NOW_MS, FakeBackend, client_of, station_view
 from tests.api.fake_cases import (
     NUMBER,
     OTHER_TOKEN,
@@ -112,6 +113,30 @@ async def test_pages_are_small_and_load_nothing(browser: httpx.AsyncClient) -> N
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["referrer-policy"] == "no-referrer"
     assert page.headers["x-robots-tag"] == "noindex"
+
+
+async def test_a_busy_incident_is_a_small_page_too(
+    backend: FakeBackend, browser: httpx.AsyncClient
+) -> None:
+    """However much has happened: the newest of it, and all buttons."""
+    case = backend.cases.by_number[NUMBER]
+    event, sent = case.events[0], case.messages[0]
+    busy = replace(
+        case,
+        findings=case.findings * 40,
+        events=tuple(replace(event, id=n, detail={"note": "烟" * 200}) for n in range(300)),
+        messages=tuple(
+            replace(sent, message=replace(sent.message, person=f"officer-{n}")) for n in range(99)
+        ),
+    )
+    backend.cases.put(busy)
+    backend.stored_commands = {
+        str(n): order(OrderState.FAILED, f"cmrj-0{n % 9}", id=str(n), socket=n) for n in range(99)
+    }
+    assert len((await browser.get(LINK)).content) < 20_000
+    page = await browser.post(LINK, follow_redirects=True)
+    assert len(page.content) < 20_000
+    assert "整个区域断电" in said(page)
 
 
 async def test_one_press_acknowledges_and_opens_the_incident(
@@ -315,6 +340,7 @@ async def test_a_body_beyond_every_photo_is_refused(browser: httpx.AsyncClient) 
     response = await browser.post(f"{INCIDENT}/photo", data={"proof": form}, files=files)
     assert response.status_code == 413
     assert "照片太大" in said(response)
+    assert f'href="{INCIDENT}"' in response.text
 
 
 async def test_cutting_the_station(backend: FakeBackend, browser: httpx.AsyncClient) -> None:
@@ -539,6 +565,23 @@ async def test_only_a_measurement_is_a_success(
     backend.stored_commands = {record.id: record}
     page = await browser.get(LINK)
     assert re.search(f'class="m {mark}">[^<]*{words}', page.text)
+
+
+async def test_a_silent_station_is_never_shown_as_cool(
+    backend: FakeBackend, browser: httpx.AsyncClient
+) -> None:
+    """Its last values are a warning; a sensor that says nothing is one too."""
+    case = backend.cases.by_number[NUMBER]
+    backend.cases.put(replace(case, findings=case.findings[:1]))
+    page = await browser.get(LINK)
+    assert 'class="m info">81.5 ℃' in page.text
+    backend.detection.boxes["cmrj-01"] = station_view(
+        stale=True, enclosure_c=Reading(None, "absent"), smoke=None
+    )
+    page = await browser.get(LINK)
+    assert "充电站失联，以下为最后已知值" in said(page)
+    assert 'class="m warn">81.5 ℃' in page.text
+    assert page.text.count('class="m warn">无有效读数') == 2
 
 
 @pytest.mark.parametrize(

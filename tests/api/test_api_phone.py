@@ -121,7 +121,7 @@ async def test_a_photo_that_is_too_large(backend: FakeBackend, tmp_path: Path) -
         await page.goto(f"{url}/incident/{NUMBER}/report")
         await page.locator("input[type=file]").set_input_files(picture)
         await page.get_by_role("button", name="上传照片").click()
-        assert "太大" in await page.get_by_role("status").inner_text()
+        assert "超过 10 MB" in await page.get_by_role("status").inner_text()
 
 
 async def test_nothing_but_the_page_is_loaded(backend: FakeBackend) -> None:

@@ -49,6 +49,7 @@ NOWHERE = {
     "broker": "fail",
     "database": "warn",
     "telemetry store": "ok",
+    "channels": "warn",
     "server": "warn",
 }
 """What stands on a machine where nothing was started yet; the machine's clock is its own matter."""
@@ -469,7 +470,7 @@ async def test_beside_a_running_server(
 ) -> None:
     """All is well, twice, and the server stays ready: its sessions and files are left alone.
 
-    Before it knows any people, that is all there is to warn of.
+    Before it knows any people, they and the ways to them are all there is to warn of.
     """
     await asyncio.to_thread(data.mkdir)
     port = str(free_port())
@@ -478,11 +479,14 @@ async def test_beside_a_running_server(
     server = BackendProcess(data, mosquitto.port, API__PORT=port)
     await server.start()
     try:
-        assert {n for n, state in (await told()).states().items() if state != "ok"} == {"people"}
+        states = (await told()).states()
+        assert {n for n, state in states.items() if state != "ok"} == {"people", "channels"}
         assert (await acall(people, "import", "--packaged")).exit_code == 0
         for _ in range(2):
             said = await told()
-            assert set(said.states().values()) == {"ok"}, said.printed
+            states = said.states()
+            assert states.pop("channels") == "warn"  # a server in a test tells nobody
+            assert set(states.values()) == {"ok"}, said.printed
     finally:
         assert await server.stop() == 0
     assert "mqtt connection lost" not in server.log()

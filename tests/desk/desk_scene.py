@@ -29,7 +29,7 @@ from alerts.desk.dispatch import Parts
 from alerts.desk.duty import Duty
 from alerts.findings import Recorded, save_transitions
 from alerts.incidents import store as incidents
-from alerts.incidents.model import Act, Cause, Doing, Incident, Kind
+from alerts.incidents.model import Act, Cause, Doing, Incident, Kind, State
 from alerts.incidents.places import Places
 from alerts.incidents.plans import Plans, load_plans
 from alerts.oncall.book import Book, Place
@@ -83,7 +83,6 @@ class Way:
         self.channel = channel
         self.signature = SIGNATURE if channel is Channel.SMS else ""
         self.mode = "ok"
-        self.taken: list[tuple[int, Outgoing]] = []
         self.asked = 0
         self._clock = clock
 
@@ -95,7 +94,7 @@ class Way:
         """Take it, or fail as told."""
         self.asked += 1
         if self.mode in {"ok", "lost"}:
-            self.taken.append((self._clock.now_ms, outgoing))
+            self._clock.log.append((self._clock.now_ms, self, outgoing))
         match self.mode:
             case "ok":
                 return Accepted(f"{self.name}-{self.asked}")
@@ -113,11 +112,12 @@ class Way:
 
 
 class Hand:
-    """The clock."""
+    """The clock, and the log of everything that left by any way."""
 
     def __init__(self, now_ms: int = START) -> None:
         """It is ``now_ms``."""
         self.now_ms = now_ms
+        self.log: list[tuple[int, Way, Outgoing]] = []
 
     def utc_ms(self) -> int:
         """UTC ms."""
@@ -147,8 +147,7 @@ class Ways:
 
     def taken(self) -> list[tuple[int, Way, Outgoing]]:
         """Everything anybody took, in order."""
-        found = [(at, way, out) for way in self.all() for at, out in way.taken]
-        return sorted(found, key=lambda item: item[0])
+        return list(self.clock.log)
 
 
 def text_of(facts: Facts, lang: str, channel: Channel) -> Text:
@@ -249,6 +248,10 @@ class Scene:
         """These begin now."""
         await self.record(*(began(f, self.clock.now_ms) for f in findings))
 
+    async def commit_raised(self, *findings: Finding) -> None:
+        """These begin now, and the desk has not turned yet."""
+        await self.commit(*(began(f, self.clock.now_ms) for f in findings))
+
     async def cleared(self, *findings: Finding) -> None:
         """These end now."""
         await self.record(*(ended(f, self.clock.now_ms) for f in findings))
@@ -264,21 +267,29 @@ class Scene:
         person: str | None = None,
     ) -> Incident:
         """Somebody does something by API; the desk turns."""
-        done = await self.perform(number, Doing(act, by, self.clock.now_ms, note, cause, person))
+        doing = Doing(act, by, self.clock.now_ms, note, cause, person)
+        done = await self.perform(number, doing)
         await self.turn()
         return done
 
     async def perform(self, number: int, doing: Doing) -> Incident:
-        """The act alone."""
+        """The same without the turn."""
         async with self.database.writing() as connection:
             return await self.desk.acts.perform(connection, number, doing)
 
     async def receipt(self, message: Message | Outgoing, *, delivered: bool = True) -> bool:
         """The newest provider that took it says whether the phone has it; the desk turns."""
+        ref = await self.ref_of(message.id)
+        return await self.receipt_of(message, ref, delivered=delivered)
+
+    async def receipt_of(
+        self, message: Message | Outgoing, ref: str, *, delivered: bool, turn: bool = True
+    ) -> bool:
+        """The same of the attempt that has the provider's id ``ref``."""
         came = Receipt(
             provider="p",
             key=next(self._keys),
-            ref=await self.ref_of(message.id),
+            ref=ref,
             message_id=message.id,
             phone=message.address,
             delivered=delivered,
@@ -287,7 +298,8 @@ class Scene:
         )
         async with self.database.writing() as connection:
             known = await self.desk.inbound.receipt(connection, came, self.clock.now_ms)
-        await self.turn()
+        if turn:
+            await self.turn()
         return known
 
     async def ref_of(self, message_id: str) -> str:
@@ -343,6 +355,14 @@ class Scene:
         async with self.database.reading() as connection:
             found = await incidents.incident_by_id(connection, number)
         assert found is not None
+        return found
+
+    async def live(self, station: str) -> int:
+        """The one incident of the station that is not closed."""
+        async with self.database.reading() as connection:
+            where = incidents.IncidentFilter(stations=frozenset({station}))
+            page = await incidents.list_incidents(connection, where, limit=200)
+        [found] = [i.id for i in page.items if i.state is not State.CLOSED]
         return found
 
     async def messages(self, number: int = 1) -> list[Message]:

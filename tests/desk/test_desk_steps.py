@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from alerts.findings import save_transitions
-from alerts.incidents.model import Act, ActRefusedError, Cause, Doing, Refusal, State, Urgency
+from alerts.incidents.model import Act, ActRefusedError, Cause, Doing, Kind, Refusal, State, Urgency
 from alerts.incidents.silences import Wanted, add
 from alerts.oncall.book import Book
 from devices.errors import DatabaseUnavailable
@@ -236,6 +236,17 @@ async def test_a_danger_closes_only_after_its_report(scene: Scene) -> None:
     scene.heard()
     await scene.at(86_400)
     assert scene.heard() == []
+
+
+async def test_whom_it_is_given_to_is_told(scene: Scene) -> None:
+    """Once, by SMS; who takes it himself, or is nobody we know, gets no message."""
+    await scene.raised(smoke())
+    await scene.act(Act.ACKNOWLEDGE)
+    scene.heard()
+    for person in ("qian", "qian", "zhao", "nobody"):
+        await scene.act(Act.ASSIGN, person=person)
+        assert (await scene.incident()).assignee == person
+    assert scene.heard() == [(0.0, "qian", "sms", "fire", "first")]
 
 
 async def test_reopened_begins_again(scene: Scene) -> None:
@@ -489,12 +500,24 @@ async def test_shadow_and_information_tell_nobody(scene: Scene) -> None:
 
 async def test_a_drill_is_a_fire_with_another_word(scene: Scene) -> None:
     """Everybody is told as for a fire; it closes without a report."""
-    number = await scene.desk.open_drill(SITE, None, scene.clock.now_ms, "sun")
+    async with scene.database.writing() as connection:
+        number = await scene.desk.open_drill(connection, SITE, None, scene.clock.now_ms, "sun")
     await scene.turn()
     assert scene.heard() == [(0.0, "zhao", "sms", "drill", "first")]
     await scene.act(Act.CLOSE, number=number, cause=Cause.TEST)
     await scene.at(600)
     assert scene.heard() == []
+
+
+async def test_an_unanswered_drill_escalates_as_a_drill(scene: Scene) -> None:
+    """No text of it can be taken for a fire, whatever its kind."""
+    async with scene.database.writing() as connection:
+        await scene.desk.open_drill(connection, SITE, None, scene.clock.now_ms, "sun")
+    await scene.turn()
+    await scene.at(400)
+    told = await scene.messages()
+    assert {m.kind for m in told} == {Kind.DRILL, Kind.ESCALATION}
+    assert [m.id for m in told if not m.facts.values.get("drill")] == []
 
 
 async def test_nobody_on_duty_and_nobody_at_all(scene: Scene) -> None:
