@@ -18,9 +18,9 @@ RUN /opt/chargeward/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wh
     && /opt/chargeward/bin/python -m compileall -q /opt/chargeward/lib
 
 FROM python:3.11.13-slim-bookworm
-# Fonts with Chinese and Latin characters, embedded into evidence and reports.
+# A font with Chinese characters, embedded into evidence and reports.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends fonts-dejavu-core fonts-droid-fallback \
+    && apt-get install -y --no-install-recommends fonts-droid-fallback \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --user-group --no-create-home chargeward \
     && install -d -o chargeward -g chargeward -m 0700 /var/lib/chargeward

@@ -208,6 +208,7 @@ async def assemble(
             engine=engine,
             runner=runner,
             admission=admission,
+            records=records,
             committer=committer,
             outlet=outlet,
             links=links,

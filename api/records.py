@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts import audited
@@ -10,9 +11,12 @@ from alerts.alarms import AlarmKey, StationAlarm, save_alarms
 from alerts.findings import Recorded, save_transitions
 from devices.command_model import CommandRecord
 from devices.database import Database
+from devices.errors import DatabaseUnavailable
 from devices.records import save_commands, save_limits, save_lockouts, save_status
 from rules.decisions import ReceivedAlarm, Record
 from rules.model import FindingKey, Transition
+
+log = structlog.get_logger(__name__)
 
 
 class Intake(Protocol):
@@ -49,16 +53,36 @@ class SqlRecords:
         self._intake = intake
         self._clock_ms = clock_ms
         self._committed = committed
+        self.unhandled = 0
         self.on_recorded: list[Callable[[Sequence[Transition]], None]] = []
 
     async def write(self, records: Sequence[Record]) -> None:
         """Commit everything or nothing.
+
+        A record that the intake cannot take, when it comes alone, is kept without it: what was
+        found and cut is then on record, ``unhandled`` counts it, and as nobody is told that it
+        was recorded, the direct line tells people of the danger.
 
         Raises:
             DatabaseUnavailable: try again later.
             DatabaseRefused: the data is wrong and always will be.
 
         """
+        try:
+            await self._write(records, self._intake)
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # the edge of the intake: no fault of it may cost what was found
+            if len(records) > 1:  # each alone, so that one spoils no other
+                raise
+            await self._write(records, None)
+            self.unhandled += 1
+            log.exception("no incident could be made of a record")
+        else:
+            self._tell([t for r in records for t in r.transitions])
+        self._committed()
+
+    async def _write(self, records: Sequence[Record], intake: Intake | None) -> None:
         at_ms = max(record.at_ms for record in records)
         transitions = [t for r in records for t in r.transitions]
         commands = [c for r in records for c in r.commands]
@@ -72,11 +96,10 @@ class SqlRecords:
             await save_lockouts(connection, lockouts)
             await save_limits(connection, [d for r in records for d in r.limits])
             await save_status(connection, [s for r in records for s in r.statuses])
-            await self._intake.take(connection, recorded, commands, self._clock_ms())
+            if intake is not None:
+                await intake.take(connection, recorded, commands, self._clock_ms())
             await audited.orders(connection, commands, known, at_ms)
             await audited.releases(connection, lockouts, at_ms)
-        self._tell(transitions)
-        self._committed()
 
     async def replayed(self, transitions: Sequence[Transition], at_ms: int) -> set[FindingKey]:
         """Write what a replay raised and cleared; the findings SQL had not heard of."""

@@ -21,6 +21,7 @@ from api.lanes import Lane, Source
 from api.live import LiveHub
 from api.metrics import Metrics
 from api.observer import Observation
+from api.records import SqlRecords
 from api.settings import MiB, Settings
 from api.snapshot import Snapshot, save_snapshot
 from api.watching import Watching
@@ -96,6 +97,7 @@ class Backend:
     engine: Engine
     runner: Runner
     admission: Admission
+    records: SqlRecords
     committer: Committer[Record]
     outlet: Outlet
     links: dict[str, Link]
@@ -168,7 +170,7 @@ class Backend:
             journal_share=self.journal.bytes_used / (self.settings.telemetry.spool_mib * MiB),
         )
         self.metrics.quarantined(self.quarantine.refused)
-        self.health.unrecordable(self.committer.unrecordable)
+        self.health.unrecordable(self.committer.unrecordable + self.records.unhandled)
         self.health.clock(self.clock.jump_ms())
 
     async def mark(self) -> None:

@@ -28,10 +28,11 @@ def profiles(sites: Sequence[Site], *, canaries: bool = False) -> list[StationPr
             station=station.id,
             site=site.id,
             sockets=station.sockets,
-            catalogue=catalogue.with_overrides(site.rules).with_overrides(station.rules),
+            catalogue=of_site.with_overrides(station.rules),
             idle_interval_s=site.intervals_of(station).idle_s,
         )
         for site in sites
+        for of_site in [catalogue.with_overrides(site.rules)]
         for station in site.stations
     ]
     return registered + (_synthetic(sites) if canaries else [])

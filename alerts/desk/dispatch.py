@@ -194,8 +194,8 @@ class Dispatcher:
         now_ms: int,
     ) -> str:
         wanted = incident is not None and not incident.canary and item.kind in LINKED
-        if not (wanted and self._p.link_base) or item.channel is Channel.VOICE:
-            return ""
+        if not (wanted and self._p.link_base) or item.channel is not Channel.SMS:
+            return ""  # a link is one phone's: a group could act in that person's name
         token = await mint(
             connection,
             incident_id=item.incident,

@@ -269,7 +269,7 @@ class Intake:
 
     async def _tell_more(self, turn: _Turn, incident: Incident, slot: str, kind: Kind) -> None:
         people = await self._teller.told_before(turn.connection, incident, turn.now_ms)
-        telling = Telling(slot, kind, TOLD_BY)
+        telling = Telling(slot, kind, TOLD_BY, again=True)
         await self._teller.tell(turn.connection, incident, people, telling, turn.now_ms)
 
     async def _absorb(self, turn: _Turn, place: Place) -> None:

@@ -60,6 +60,7 @@ class Telling:
     kind: Kind
     channels: tuple[Channel, ...]
     step: str = ""  # which deadline was missed, for an escalation
+    again: bool = False  # they know of the incident already
 
 
 class Teller:
@@ -191,9 +192,11 @@ class Teller:
         )
         if worst is None:
             return facts
+        first = incident.round == 1 and not telling.again and telling.kind is not Kind.CLEARED
         return replace(
             facts,
-            at_ms=now_ms if telling.kind is Kind.CLEARED else worst.raised_ms,
+            # Told again, it says when it is told: the same words twice are dropped by carriers.
+            at_ms=worst.raised_ms if first else now_ms,
             socket=worst.key.socket,
             rule=worst.key.rule,
             reason=worst.reason,

@@ -127,12 +127,12 @@ def _incidents(section: str, lines: Sequence[IncidentLine], words: Words) -> Sec
         ("number", "", 1),
         ("opened", "", 2.1),
         ("station", "", 2.7),
-        ("urgency", "", 1),
+        ("urgency", "", 1.2),
         ("cause", "", 1.6),
         ("state", "", 1.3),
         ("acknowledged", "s", 1.4),
         ("on_site", "s", 1.4),
-        ("reported", "s", 1.4),
+        ("reported", "s", 1.7),
         ("by", "", 1.6),
     )
     rows = [

@@ -43,7 +43,12 @@ async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         backend = await stack.enter_async_context(assemble(settings, SystemClock()))
         served = ApiBackend(backend)
-        app = create_app(served, open_reads=settings.api.open_reads, callbacks=served.callbacks)
+        app = create_app(
+            served,
+            open_reads=settings.api.open_reads,
+            callbacks=served.callbacks,
+            secure_cookies=bool(settings.alerts.link_base),  # links lead to HTTPS, by a proxy
+        )
         url = await stack.enter_async_context(serving(app, settings.api.host, settings.api.port))
         if backend.first_token is not None:
             typer.echo(f"admin credential, shown only this once: {backend.first_token}")

@@ -182,7 +182,6 @@ class Story:
         person = backend.people.duty.person(message.person)
         return {
             "incident": incident.number,
-            "id": message.id,
             "step": message.slot,
             "kind": message.kind.value,
             "channel": message.channel.value,

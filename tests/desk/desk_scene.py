@@ -34,8 +34,8 @@ from alerts.incidents.places import Places
 from alerts.incidents.plans import Plans, load_plans
 from alerts.oncall.book import Book, Place
 from alerts.oncall.model import Hours, Person, Role, Roster
-from alerts.outbox.model import Facts, Text
-from alerts.outbox.store import Attempt, Message, attempts_of, messages_of
+from alerts.outbox.model import Facts, MessageState, Text
+from alerts.outbox.store import Attempt, Message, attempts_of, list_messages, messages_of
 from alerts.texts.render import render
 from devices.command_model import CommandRecord
 from devices.database import Database
@@ -171,6 +171,7 @@ class Scene:
         """The desk is open."""
         self.ways = Ways(self.clock)
         self.missed: list[str] = []
+        self.phones_on = False  # whether every text is delivered as soon as it is taken
         self.ids = map("m{:05d}".format, count(1))
         self.desk = self.another()
         self._told = 0
@@ -217,13 +218,25 @@ class Scene:
     async def at(self, second: float) -> None:
         """Let time pass until then; the desk turns whenever something is due."""
         until_ms = START + round(second * 1000)
+        if self.phones_on:
+            await self.deliver()
         while True:
             due_ms = await self.desk.next_ms()
             if due_ms is None or due_ms > until_ms:
                 break
             self.clock.now_ms = max(self.clock.now_ms, due_ms)
             await self.turn()
+            if self.phones_on:
+                await self.deliver()
         self.clock.now_ms = max(self.clock.now_ms, until_ms)
+
+    async def deliver(self) -> None:
+        """Every text a provider has reaches its phone."""
+        async with self.database.reading() as connection:
+            page = await list_messages(connection, limit=500)
+        for item in page.items:
+            if item.channel is Channel.SMS and item.state is MessageState.ACCEPTED:
+                await self.receipt(item)
 
     async def turn(self) -> None:
         """One turn of the desk, and everything is sent that it sends."""

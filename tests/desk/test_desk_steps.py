@@ -40,6 +40,7 @@ ESCALATED = [
 
 async def test_nobody_answers_a_fire(scene: Scene) -> None:
     """Officer at once, call at 60 s, second and manager at 120 s, supervisor at 300 s, no more."""
+    scene.phones_on = True
     await scene.raised(smoke())
     assert scene.heard() == [(0.0, "zhao", "sms", "fire", "first")]
     await scene.at(3)
@@ -63,6 +64,7 @@ async def test_nobody_answers_a_fire(scene: Scene) -> None:
 
 async def test_a_danger_is_answered_like_a_fire(scene: Scene) -> None:
     """A cut for heat: the same people at the same seconds, with the text of a cut."""
+    scene.phones_on = True
     await scene.raised(hot())
     await scene.receipt(await scene.message("officer"))
     await scene.at(3_600)
@@ -251,6 +253,7 @@ async def test_whom_it_is_given_to_is_told(scene: Scene) -> None:
 
 async def test_reopened_begins_again(scene: Scene) -> None:
     """A new round: the same people are told again, with deadlines of its own."""
+    scene.phones_on = True
     await scene.raised(smoke())
     await scene.act(Act.REPORT, cause=Cause.TEST)
     await scene.act(Act.CLOSE, note="试验")
@@ -283,6 +286,7 @@ async def test_reopening_beside_a_newer_incident_is_refused(scene: Scene) -> Non
 
 async def test_a_fault_is_the_managers(scene: Scene) -> None:
     """Manager at once by SMS and robot; the officer after ten minutes without an answer."""
+    scene.phones_on = True
     await scene.raised(door())
     await scene.at(3_600)
     assert scene.heard() == [
@@ -305,6 +309,7 @@ async def test_trouble_that_passes_tells_nobody(scene: Scene) -> None:
 
 async def test_trouble_that_comes_back_for_good_is_told(scene: Scene) -> None:
     """The second silence falls into the first one's incident and is told after its own delay."""
+    scene.phones_on = True
     await scene.raised(offline())
     await scene.at(100)
     await scene.cleared(offline())
@@ -363,6 +368,7 @@ async def test_the_same_finding_again_changes_nothing(scene: Scene) -> None:
 
 async def test_a_failed_cut_joins_and_is_said_to_all_who_know(scene: Scene) -> None:
     """One incident; its own text at once, although the rest of the plan goes on as it was."""
+    scene.phones_on = True
     await scene.raised(hot())
     await scene.receipt(await scene.message("officer"))
     await scene.at(15)
@@ -414,6 +420,7 @@ async def test_a_fault_joins_a_fire_without_a_word(scene: Scene) -> None:
 
 async def test_an_outage_takes_over_the_single_silences(scene: Scene) -> None:
     """Three stations, then the site: one message, and the single incidents end in the outage's."""
+    scene.phones_on = True
     stations = ("cmrj-01", "cmrj-02", "cmrj-03")
     await scene.raised(*map(offline, stations))
     await scene.at(60)

@@ -1,10 +1,18 @@
 """Faults of our own that used to stand in the log only are health reasons."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alerts.findings import FindingFilter, Recorded, list_findings
 from alerts.watch.marks import load_mark
+from api.database_schema import upgrade
 from api.health import Reason, Trouble
+from api.records import SqlRecords
+from devices.command_model import CommandRecord
 from devices.database import Database
 from iot.journal import Entry, EntryKind
 from rules.decisions import Decision, Record
@@ -19,11 +27,10 @@ def reasons(stage: Stage, trouble: Trouble) -> list[Reason]:
     return [r for r in stage.backend.health.verdict(now_ms).reasons if r.trouble is trouble]
 
 
-def unwritable() -> Decision:
-    """A decision that no database takes: a rule's name is text and not longer than 8."""
-    evil: Any = object()
+def raised(station: str, temp_c: Any = 97.0) -> Transition:
+    """A finding of this station begins."""
     finding = Finding(
-        FindingKey("cmrj-01", None, "R02", "main", START_MS),
+        FindingKey(station, None, "R02", "main", START_MS),
         Family.ALARM,
         Severity.CRITICAL,
         "socket_hot",
@@ -32,9 +39,14 @@ def unwritable() -> Decision:
         fire=False,
         shadow=False,
         raised_ms=START_MS,
-        evidence={"temp_c": evil},
+        evidence={"temp_c": temp_c},
     )
-    return Decision(Record(START_MS, transitions=[Transition(Change.RAISED, finding, START_MS)]))
+    return Transition(Change.RAISED, finding, START_MS)
+
+
+def unwritable() -> Decision:
+    """A decision that no database takes: its evidence is no JSON."""
+    return Decision(Record(START_MS, transitions=[raised("cmrj-01", object())]))
 
 
 async def test_a_record_that_sql_refuses_turns_readiness_red(stage: Stage) -> None:
@@ -79,3 +91,39 @@ async def mark_of(database: Database) -> int | None:
     async with database.reading() as connection:
         mark = await load_mark(connection)
     return None if mark is None else mark.utc_ms
+
+
+async def test_a_fault_of_the_intake_costs_no_record(tmp_path: Path) -> None:
+    """What was found is in SQL, readiness is red, and the direct line tells of the danger."""
+    heard: list[str] = []
+
+    class Broken:
+        """An intake with a bug that one station brings out."""
+
+        async def take(
+            self,
+            connection: AsyncConnection,
+            recorded: Recorded,
+            commands: Sequence[CommandRecord],
+            now_ms: int,
+        ) -> None:
+            """Break, for one station."""
+            del connection, commands, now_ms
+            if any(t.finding.key.station == "cmrj-01" for _, t in recorded.new):
+                raise ZeroDivisionError
+
+    url = f"sqlite:///{tmp_path}/chargeward.db"
+    await upgrade(url)
+    database = await Database.open(url)
+    records = SqlRecords(database, Broken(), lambda: START_MS)
+    records.on_recorded.append(lambda ts: heard.extend(t.finding.key.station for t in ts))
+    both = [Record(START_MS, transitions=[raised(s)]) for s in ("cmrj-01", "cmrj-02")]
+    with pytest.raises(ZeroDivisionError):
+        await records.write(both)
+    for record in both:  # as the committer does then
+        await records.write([record])
+    async with database.reading() as connection:
+        stored = await list_findings(connection, FindingFilter())
+    await database.close()
+    assert sorted(f.finding.key.station for f in stored.items) == ["cmrj-01", "cmrj-02"]
+    assert (records.unhandled, heard) == (1, ["cmrj-02"])

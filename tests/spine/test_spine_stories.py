@@ -96,7 +96,9 @@ async def test_a_story_ends_as_it_should(name: str, tmp_path: Path) -> None:
 
 def test_every_story_has_its_test() -> None:
     """A new scenario must say here how it ends."""
-    assert set(SCENARIOS) == {*ENDINGS, "healthy", "link-loss", "overheating", "welded-relay"}
+    elsewhere = {"fire"}  # test_spine_fire.py
+    here = {*ENDINGS, "healthy", "link-loss", "overheating", "welded-relay"}
+    assert set(SCENARIOS) == here | elsewhere
 
 
 async def test_the_overheating_socket_stays_off(tmp_path: Path) -> None:
@@ -124,6 +126,11 @@ async def test_the_overheating_socket_stays_off(tmp_path: Path) -> None:
     ]
     where = {(a["station"], a["socket"]) for a in story["attempts"]}
     assert where == {(cut["station"], cut["socket"])}
+    assert [(i["station"], i["urgency"]) for i in story["incidents"]] == [
+        (cut["station"], "danger")
+    ]
+    first = story["messages"][0]
+    assert (first["kind"], first["channel"], first["state"]) == ("cut", "sms", "delivered")
 
 
 async def test_a_welded_relay_is_escalated_in_time(tmp_path: Path) -> None:
@@ -174,6 +181,7 @@ async def test_healthy_hours_raise_nothing_above_info(tmp_path: Path) -> None:
     ended = {(f["rule"], f["station"], f["socket"]) for f in story["findings"]}
     assert {rule for rule, _, _ in ended} <= {"R20", "R21"}
     assert ended  # two hours end at least one charge
+    assert (story["incidents"], story["messages"]) == ([], [])
     cuts = {(c["rule"], c["station"], c["socket"]): c["outcome"] for c in story["cuts"]}
     assert cuts == dict.fromkeys(ended, "proven")
     assert (story["lockouts"], story["attempts"]) == ([], [])
