@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from alerts.desk.dispatch import AT_ONCE
 from alerts.incidents.tables import incident
 from alerts.outbox.model import MessageState
 from alerts.outbox.tables import message
@@ -26,6 +27,8 @@ from tests.spine.test_kill import lanes_up
 
 PER_KILL = 3
 """Alarms: before the kill, while the backend is away, and after it has come back."""
+MANY = 100
+"""Of so many kills few hit a message that is under way; one alone may hit all that are."""
 AREAS = 150
 """Of a site, each with one station and an officer of its own, so that nothing is bundled."""
 SETTLE_S = 180
@@ -115,7 +118,7 @@ async def test_kills_while_it_burns(
     slots = Counter(m["slot"] for m in messages)
     assert (slots["officer"], slots["again"]) == (len(burnt), len(burnt))
     assert {m["state"] for m in messages} == {"accepted"}
-    assert duplicates <= kills
+    assert duplicates <= (kills if kills >= MANY else kills * 2 * AT_ONCE)
 
 
 async def registered(
