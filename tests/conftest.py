@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the large drills last: short in CI, as long as the promise by hand."""
     parser.addoption("--outage-seconds", type=int, default=15, help="how long InfluxDB is away")
     parser.addoption("--kills", type=int, default=50, help="how often the backend is killed")
+    parser.addoption("--histories", type=int, default=100, help="of incidents, by chance")
     parser.addoption("--desk-kills", type=int, default=12, help="the same while it burns")
     parser.addoption("--histories", type=int, default=50, help="histories of the desk over SQL")
 
