@@ -25,7 +25,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=50, help="how often the backend is killed")
     parser.addoption("--histories", type=int, default=100, help="of incidents, by chance")
     parser.addoption("--desk-kills", type=int, default=12, help="the same while it burns")
-    parser.addoption("--histories", type=int, default=50, help="histories of the desk over SQL")
 
 
 def missing(what: str) -> None:
