@@ -163,8 +163,10 @@ class Dispatcher:
         for address, channel, priority, at_ms in await store.sent_lately(
             connection, addresses, now_ms - flood.HOUR_MS
         ):
-            # A clock that was set back must hold nothing up until it is there again.
-            recent[address, Channel(channel)].append(flood.Sent(min(at_ms, now_ms), priority))
+            if (
+                at_ms <= now_ms
+            ):  # a clock that was set back holds nothing up until it is there again
+                recent[address, Channel(channel)].append(flood.Sent(at_ms, priority))
         return recent
 
     async def _dropped(self, connection: AsyncConnection, item: Message, now_ms: int) -> bool:

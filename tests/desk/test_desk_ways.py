@@ -9,6 +9,7 @@ from alerts.channels.port import Accepted, Channel, Outgoing
 from alerts.channels.settings import BudgetSettings
 from alerts.incidents.model import Act
 from alerts.outbox.model import Facts, MessageState, Text
+from alerts.watch.marks import Mark, resume, save_mark
 from devices.database import Database
 from tests.desk.desk_scene import (
     OTHER,
@@ -249,6 +250,48 @@ async def test_a_killed_senders_message_is_sent_again_by_another(scene: Scene) -
     assert [m.id for m in await scene.messages() if m.channel is Channel.SMS] == [
         scene.ways.taken()[0][2].id
     ]
+
+
+async def test_a_killed_escalation_is_not_sent_again_once_answered(scene: Scene) -> None:
+    """Its sender was killed, somebody acknowledged, and then its lease ended."""
+    await scene.raised(smoke())
+    await scene.receipt(await scene.message("officer"))
+    await scene.at(119)
+    scene.ways.first.mode = scene.ways.robot.mode = "stuck"
+    scene.clock.now_ms += 1_000
+    await scene.desk.turn(scene.clock.now_ms)
+    await scene.killed()
+    scene.ways.first.mode = scene.ways.robot.mode = "ok"
+    scene.desk = scene.another()
+    await scene.act(Act.ACKNOWLEDGE)
+    scene.heard()
+    await scene.at(299)
+    assert scene.heard() == []
+    assert {m.state for m in await scene.messages() if m.slot == "second"} == {
+        MessageState.WITHDRAWN
+    }
+
+
+async def test_a_clock_set_back_before_a_start_holds_nothing_up(scene: Scene) -> None:
+    """Texts and calls of the last hour are then in the future; a new fire is told all the same."""
+    for number, station in enumerate(("cmrj-03", "cmrj-04", "cmrj-05", "cmrj-06"), 1):
+        await scene.raised(smoke(station))
+        await scene.at(number * 5)
+    await scene.at(70)
+    before = Mark(scene.clock.now_ms, scene.clock.now_ms, 0, "boot")
+    scene.clock.now_ms -= 3_600_000
+    async with scene.database.writing() as connection:
+        await save_mark(connection, before)
+        shift_ms = await resume(connection, Mark(scene.clock.now_ms, scene.clock.now_ms, 0, "boot"))
+    assert shift_ms == -3_600_000
+    scene.desk = scene.another()
+    scene.heard()
+    began_s = scene.now_s
+    await scene.raised(smoke())
+    await scene.at(began_s + 130)
+    told = [(s - began_s, way, kind) for s, who, way, kind, _ in scene.heard() if who == "zhao"]
+    assert ("sms" in {way for s, way, _ in told if s <= 100}) is True
+    assert ("voice" in {way for s, way, _ in told if s <= 130}) is True
 
 
 async def test_a_text_that_cannot_be_made(database: Database) -> None:
