@@ -146,7 +146,8 @@ async def settled(data_dir: Path, sirens: Sirens, *, expected: int) -> Rows:
             rows = await _read(database)
             waits = {MessageState.QUEUED.value, MessageState.SENDING.value}
             open_ = [m for m in rows[2] if m["state"] in waits]
-            if not (open_ or sirens.waiting) and len(rows[2]) >= expected:
+            planned = [m for m in rows[2] if m["slot"] in ("officer", "again")]
+            if not (open_ or sirens.waiting) and len(planned) >= expected:
                 return rows
             await asyncio.sleep(1)
         return await _read(database)
