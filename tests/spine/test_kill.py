@@ -49,7 +49,7 @@ async def test_kills_under_load_lose_nothing_and_double_nothing(
     kills: int = request.config.getoption("--kills")
     chance = random.Random(50)
     data_dir = tmp_path / "data"
-    backend = BackendProcess(data_dir, mosquitto.port, SNAPSHOT_S="1")
+    backend = BackendProcess(data_dir, mosquitto.port, SNAPSHOT_S="1", WATCH__CANARY="false")
     await backend.start()  # its persistent sessions exist before the first frame
     await lanes_up(backend)
     crowd = Crowd([s.id for s in packaged_site().stations], clock_ms, seed=50)
