@@ -26,6 +26,8 @@ from tests.spine.process import BackendProcess
 
 PERIOD_S = 0.1
 TIMED_RULES = {"R27", "R40", "R41", "R50"}
+HOUSE_RULES = ["R95", "R96", "R97", "R98"]
+"""What the house finds about itself is no finding of the engine."""
 """Rules that look at our clock or at orders; a replay of the frames alone cannot know them."""
 
 
@@ -47,7 +49,7 @@ async def test_kills_under_load_lose_nothing_and_double_nothing(
     kills: int = request.config.getoption("--kills")
     chance = random.Random(50)
     data_dir = tmp_path / "data"
-    backend = BackendProcess(data_dir, mosquitto.port, SNAPSHOT_S="1")
+    backend = BackendProcess(data_dir, mosquitto.port, SNAPSHOT_S="1", WATCH__CANARY="false")
     await backend.start()  # its persistent sessions exist before the first frame
     await lanes_up(backend)
     crowd = Crowd([s.id for s in packaged_site().stations], clock_ms, seed=50)
@@ -128,7 +130,9 @@ async def _recorded(
         async with database.reading() as connection:
             alarms = await connection.execute(select(alarm.c.alarm_id))
             c = finding.c
-            found = await connection.execute(select(c.station_id, c.socket, c.rule, c.tier))
+            found = await connection.execute(
+                select(c.station_id, c.socket, c.rule, c.tier).where(c.rule.not_in(HOUSE_RULES))
+            )
             return Counter(alarms.scalars()), Counter(tuple(row) for row in found)
     finally:
         await database.close()
