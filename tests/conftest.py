@@ -24,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--outage-seconds", type=int, default=15, help="how long InfluxDB is away")
     parser.addoption("--kills", type=int, default=50, help="how often the backend is killed")
     parser.addoption("--histories", type=int, default=100, help="of incidents, by chance")
+    parser.addoption("--crash-histories", type=int, default=30, help="the same with crashes")
     parser.addoption("--desk-kills", type=int, default=12, help="the same while it burns")
 
 

@@ -1,6 +1,6 @@
-"""Arbitrary histories of the desk: what must hold whatever people, providers and crashes do.
+"""Histories with crashes in the middle of sending, set clocks, and providers that all fail.
 
-``--histories`` says how many are tried over real SQL; the pure model is always tried 1,000 times.
+What ``test_desk_machine`` holds to exact times is here shaken harder; ``--crash-histories`` says how many are tried over real SQL; the pure model is always tried 1,000 times.
 """
 
 import asyncio
@@ -360,7 +360,7 @@ def test_histories_over_sql(
     run_state_machine_as_test(
         Histories,
         settings=settings(
-            max_examples=request.config.getoption("--histories"),
+            max_examples=request.config.getoption("--crash-histories"),
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
