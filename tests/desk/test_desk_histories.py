@@ -1,6 +1,7 @@
 """Histories with crashes in the middle of sending, set clocks, and providers that all fail.
 
-What ``test_desk_machine`` holds to exact times is here shaken harder; ``--crash-histories`` says how many are tried over real SQL; the pure model is always tried 1,000 times.
+What ``test_desk_machine`` holds to exact times is here shaken harder. ``--crash-histories`` says
+how many are tried over real SQL; the pure model is always tried 1,000 times.
 """
 
 import asyncio
