@@ -177,7 +177,14 @@ class Dispatcher:
         if incident is None or (incident.state is State.OPEN and incident.round == item.round):
             return False
         state = MessageState.ACCEPTED if item.accepted_ms else MessageState.WITHDRAWN
-        ended = replace(item, state=state, ended_ms=now_ms, lease_ms=None, reason="acknowledged")
+        ended = replace(
+            item,
+            state=state,
+            ended_ms=now_ms,
+            lease_ms=None,
+            receipt_due_ms=None,
+            reason="acknowledged",
+        )
         return await store.mark(connection, ended, was=item.state)
 
     async def _freeze(self, connection: AsyncConnection, item: Message, now_ms: int) -> Message:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.channels.port import Channel
 from alerts.desk.dispatch import Gateway
-from alerts.incidents.model import State
+from alerts.incidents.model import Incident, State
 from alerts.incidents.store import Note, incident_by_id, note
 from alerts.outbox import store
 from alerts.outbox.model import MessageState
@@ -21,14 +21,22 @@ async def sweep(connection: AsyncConnection, gateway: Gateway, now_ms: int) -> i
     late = await store.without_receipt(connection, now_ms, SWEEP_LIMIT)
     for item in late:
         incident = await incident_by_id(connection, item.incident)
-        answered = incident is None or incident.state is not State.OPEN
-        if answered or not await send_otherwise(connection, item, gateway, now_ms, NO_RECEIPT):
+        if not _asks(incident, item) or not await send_otherwise(
+            connection, item, gateway, now_ms, NO_RECEIPT
+        ):
             waived = replace(item, receipt_due_ms=None)
             await store.mark(connection, waived, was=MessageState.ACCEPTED)
             continue
         said = {"message": item.id, "person": item.person, "provider": item.provider}
         await note(connection, [Note(item.incident, now_ms, "no_receipt", detail=said)])
     return len(late)
+
+
+def _asks(incident: Incident | None, item: Message) -> bool:
+    """Whether nobody has answered what the message says."""
+    if incident is None or incident.round != item.round:
+        return False
+    return incident.state is State.OPEN
 
 
 NO_RECEIPT: Final = "no receipt in time"

@@ -302,7 +302,7 @@ async def withdraw(
         (c.accepted_ms.is_(None), MessageState.WITHDRAWN),
         (c.accepted_ms.is_not(None), MessageState.ACCEPTED),  # it waited for another provider
     ):
-        ended = {"state": state.value, "ended_ms": now_ms, "reason": reason}
+        ended = {"state": state.value, "ended_ms": now_ms, "reason": reason, "receipt_due_ms": None}
         await connection.execute(update(message).where(waits, taken).values(ended))
 
 

@@ -272,6 +272,19 @@ async def test_a_killed_escalation_is_not_sent_again_once_answered(scene: Scene)
     }
 
 
+async def test_what_was_said_in_an_earlier_round_is_not_looked_after(scene: Scene) -> None:
+    """A fire raised what had been told; receipts that the first round still lacks ask nothing."""
+    await scene.raised(hot())
+    await scene.at(121)
+    await scene.raised(smoke(episode=121_000))
+    scene.heard()
+    await scene.at(180)
+    told = [(s, who, way, kind) for s, who, way, kind, _ in scene.heard()]
+    assert [k for k in told if k[3] == "escalation"] == []
+    assert (await scene.kinds()).count("no_receipt") == 2
+    assert await scene.desk.next_ms() != scene.clock.now_ms
+
+
 async def test_a_clock_set_back_before_a_start_holds_nothing_up(scene: Scene) -> None:
     """Texts and calls of the last hour are then in the future; a new fire is told all the same."""
     for number, station in enumerate(("cmrj-03", "cmrj-04", "cmrj-05", "cmrj-06"), 1):
