@@ -354,7 +354,13 @@ def _after(row: Message, sent: Sent, now_ms: int) -> Message:
     if sent.retry_after_s is None or too_late:
         state = MessageState.ACCEPTED if row.accepted_ms else MessageState.FAILED
         return replace(
-            row, state=state, attempts=attempts, ended_ms=now_ms, lease_ms=None, reason=reason
+            row,
+            state=state,
+            attempts=attempts,
+            ended_ms=now_ms,
+            lease_ms=None,
+            receipt_due_ms=None,
+            reason=reason,
         )
     wait_ms = max(
         min(AGAIN_MS * 2 ** min(row.attempts, 10), AGAIN_MOST_MS), round(sent.retry_after_s * 1000)

@@ -285,6 +285,18 @@ async def test_what_was_said_in_an_earlier_round_is_not_looked_after(scene: Scen
     assert await scene.desk.next_ms() != scene.clock.now_ms
 
 
+async def test_what_nobody_takes_a_second_time_is_given_up(scene: Scene) -> None:
+    """Accepted once and never delivered, and then no provider takes anything for an hour."""
+    await scene.raised(smoke())
+    scene.ways.first.mode = scene.ways.second.mode = "down"
+    await scene.at(3_700)
+    given_up = await scene.message("officer")
+    assert (given_up.state, given_up.receipt_due_ms) == (MessageState.ACCEPTED, None)
+    asked = scene.ways.second.asked
+    await scene.at(7_200)
+    assert scene.ways.second.asked == asked
+
+
 async def test_a_clock_set_back_before_a_start_holds_nothing_up(scene: Scene) -> None:
     """Texts and calls of the last hour are then in the future; a new fire is told all the same."""
     for number, station in enumerate(("cmrj-03", "cmrj-04", "cmrj-05", "cmrj-06"), 1):
