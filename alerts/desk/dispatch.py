@@ -163,9 +163,8 @@ class Dispatcher:
         for address, channel, priority, at_ms in await store.sent_lately(
             connection, addresses, now_ms - flood.HOUR_MS
         ):
-            if (
-                at_ms <= now_ms
-            ):  # a clock that was set back holds nothing up until it is there again
+            # A clock that was set back holds nothing up until it is there again.
+            if at_ms <= now_ms:
                 recent[address, Channel(channel)].append(flood.Sent(at_ms, priority))
         return recent
 
