@@ -39,6 +39,15 @@ class Place:
     stations: Mapping[str, Name]
     timezone: str
 
+    def station(self, station: str) -> str:
+        """What a station is called, in both languages."""
+        return self.written(self.stations[station])
+
+    @staticmethod
+    def written(name: Name) -> str:
+        """A name in both languages, once where both are the same."""
+        return name.zh if name.zh == name.en else f"{name.zh} {name.en}"
+
 
 @dataclass(frozen=True, slots=True)
 class Case:

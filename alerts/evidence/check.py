@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from alerts.evidence import proof
 from alerts.evidence.errors import PackError
-from alerts.evidence.pack import AUDIT, FORMAT, MANIFEST, digest_of
+from alerts.evidence.frozen import digest_of
+from alerts.evidence.pack import AUDIT, FORMAT, MANIFEST
 
 MAX_UNPACKED: Final = 2 * 1024**3
 """A pack that says it is larger is not looked into."""

@@ -116,6 +116,9 @@ class Freezer:
         room = AT_ONCE - len(self._running)
         if room <= 0:
             return
+        async with self._database.reading() as connection:
+            if not await tasks.any_due(connection, now_ms):
+                return
         async with self._database.writing() as connection:
             claimed = await tasks.claim(connection, now_ms, room)
         for task in claimed:

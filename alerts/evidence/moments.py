@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from alerts.evidence.attachments import SYSTEM
 from alerts.evidence.case import Case, Row
 from alerts.evidence.texts import both, word
 from devices.command_model import CUTS, Origin, State
@@ -18,6 +19,8 @@ _BEFORE_MS: Final = 60_000  # a cut leaves before its incident is written
 _CUTS: Final = frozenset(action.value for action in CUTS)
 _KNOWN_BETTER: Final = frozenset({"sent", "delivered", "cut_proven", "finding_cleared"})
 """Timeline entries of what the messages, orders and findings themselves say."""
+_UNSAID: Final = frozenset({"attachment", "due_ms", "finding", "sha256", "slot", "tier"})
+"""What a timeline entry holds for programs."""
 _OPEN: Final = frozenset(state.value for state in State if not state.ended)
 
 
@@ -142,10 +145,25 @@ def _acts(case: Case) -> Iterable[Moment]:
     for row in case.timeline:
         if row["kind"] in _KNOWN_BETTER:
             continue
-        detail = ", ".join(f"{name}: {_short(v)}" for name, v in sorted(row["detail"].items()))
+        detail = ", ".join(
+            f"{name}: {_said(case, value)}"
+            for name, value in sorted(row["detail"].items())
+            if name not in _UNSAID and value is not None
+        )
         said = word("event", row["kind"])
         what = f"{said}: {detail}" if detail else said
-        yield Moment(row["at_ms"], what, case.people.get(row["actor"], row["actor"]))
+        yield Moment(row["at_ms"], what, _who(case, row["actor"]))
+
+
+def _who(case: Case, actor: str) -> str:
+    return both("line.system") if actor == SYSTEM else case.people.get(actor, actor)
+
+
+def _said(case: Case, value: Any) -> str:
+    """A value of a timeline entry; people by their names."""
+    if isinstance(value, list | tuple):
+        return ", ".join(_said(case, part) for part in value)
+    return _short(case.people.get(value, value) if isinstance(value, str) else value)
 
 
 def _short(value: Any) -> str:

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import Table
 
@@ -18,7 +18,8 @@ from alerts.evidence import moments
 from alerts.evidence.attachments import Attachment, Kind
 from alerts.evidence.case import Case, Row
 from alerts.evidence.files import EvidenceFiles
-from alerts.evidence.report import Frozen, render
+from alerts.evidence.frozen import Frozen, look
+from alerts.evidence.report import render
 from alerts.evidence.sheets import sheet
 from alerts.evidence.texts import LANGUAGES, said
 from alerts.incidents.tables import escalation, incident_event
@@ -40,7 +41,6 @@ _FOLDER: Final = {
 }
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the first date a ZIP knows; it says nothing here
 _MODE: Final = 0o644 << 16
-_CHUNK: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,6 @@ def write_pack(case: Case, files: EvidenceFiles, face: Face, out: Path) -> Packe
         draft.unlink(missing_ok=True)
     digest = hashlib.sha256(manifest).hexdigest()
     return Packed(out, len(listed) + 1, out.stat().st_size, digest, frozen.damaged)
-
-
-def look(case: Case, files: EvidenceFiles) -> Frozen:
-    """The frozen files, each compared with its register."""
-    damaged = [a.name for a in case.attachments if not _as_registered(files, case.number, a)]
-    return Frozen(files, case.number, tuple(damaged))
 
 
 def _contents(case: Case, frozen: Frozen, face: Face) -> Iterator[tuple[str, bytes]]:
@@ -190,19 +184,3 @@ def _put(archive: zipfile.ZipFile, name: str, data: bytes) -> dict[str, Any]:
     entry.external_attr = _MODE
     archive.writestr(entry, data)
     return {"name": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-
-def _as_registered(files: EvidenceFiles, number: str, attachment: Attachment) -> bool:
-    path = files.path(number, attachment.name)
-    if not path.is_file() or path.stat().st_size != attachment.bytes:
-        return False
-    with path.open("rb") as file:
-        return digest_of(file) == attachment.sha256
-
-
-def digest_of(file: IO[bytes]) -> str:
-    """SHA-256 of what is left in an open file."""
-    digest = hashlib.sha256()
-    while chunk := file.read(_CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()

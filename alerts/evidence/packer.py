@@ -6,7 +6,8 @@ from typing import Final
 
 from alerts.evidence.case import Case, read_case
 from alerts.evidence.files import EvidenceFiles
-from alerts.evidence.pack import Packed, look, write_pack
+from alerts.evidence.frozen import look
+from alerts.evidence.pack import Packed, write_pack
 from alerts.evidence.report import render
 from alerts.paper.fonts import Face, find_face
 from devices.database import Database

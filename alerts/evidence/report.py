@@ -3,46 +3,26 @@
 In Chinese and English at once, because who signs and who reads later may not be the same.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from alerts.evidence import moments
 from alerts.evidence.attachments import Attachment, Kind
-from alerts.evidence.case import Case
+from alerts.evidence.case import Case, Row
+from alerts.evidence.charts import Charts
 from alerts.evidence.errors import StillError
-from alerts.evidence.files import EvidenceFiles
+from alerts.evidence.frozen import Frozen
 from alerts.evidence.images import check_still, printable
 from alerts.evidence.proof import concerning
-from alerts.evidence.readings import Readings, Window, plots, read
-from alerts.evidence.tasks import AROUND_MS, Part
 from alerts.evidence.texts import both, label, word
-from alerts.paper.curves import draw
+from alerts.incidents.plans import DeadlineName
 from alerts.paper.fonts import Face
 from alerts.paper.ink import Ink
 from alerts.paper.pages import Block, Sheet, write
-from devices.model import Name
 
 MOST_MOMENTS: Final = 400
 """Lines of the timeline that are printed; the pack has all."""
 MOST_PICTURES: Final = 24
-
-_LETTERS: Final = "ABCDE"
-
-
-@dataclass(frozen=True, slots=True)
-class Frozen:
-    """The frozen files of a case as they are now."""
-
-    files: EvidenceFiles
-    number: str
-    damaged: Sequence[str]
-    """Names of files that are gone or are not what was registered."""
-
-    def data(self, attachment: Attachment) -> bytes | None:
-        """The file's bytes; None when it is gone."""
-        path = self.files.path(self.number, attachment.name)
-        return path.read_bytes() if path.is_file() else None
 
 
 def render(case: Case, frozen: Frozen, face: Face, *, alone: bool = False) -> bytes:
@@ -73,10 +53,12 @@ class _Report:
         yield from self._summary()
         yield from self._response()
         yield self._ink.page()
-        yield from self._curves()
+        yield self._ink.heading(both("section.curves"))
+        yield from Charts(self._case, self._frozen, self._face, self._ink).blocks()
         yield from self._timeline()
         yield from self._pictures()
         yield from self._messages()
+        yield from self._steps()
         yield from self._frozen_files()
         yield from self._audit()
         yield self._ink.heading(both("section.signatures"))
@@ -100,11 +82,11 @@ class _Report:
 
     def _facts(self) -> list[tuple[str, str]]:
         case, row, place = self._case, self._case.incident, self._case.place
-        stations = "; ".join(f"{s} {_name(place.stations[s])}" for s in case.stations)
+        stations = "; ".join(f"{s} {place.station(s)}" for s in case.stations)
         cause = "" if row["cause"] is None else word("cause", row["cause"])
         said = {
-            "site": _name(place.site),
-            "place": "" if place.area is None else _name(place.area),
+            "site": place.written(place.site),
+            "place": "" if place.area is None else place.written(place.area),
             "station": stations,
             "urgency": word("urgency", row["urgency"]),
             "state": word("state", row["state"]),
@@ -133,83 +115,33 @@ class _Report:
         seconds = (at_ms - self._case.incident["opened_ms"]) / 1000
         return f"{self._clock(at_ms)} ({both('line.after', seconds=f'{seconds:.0f}')})"
 
+    def _deadlines(self) -> tuple[list[Row], list[Row]]:
+        """What people had to do by when, and what the plan did when they had not."""
+        ordered = sorted(self._case.deadlines, key=lambda d: (d["due_ms"], d["id"]))
+        people = [d for d in ordered if d["step"] in set(DeadlineName)]
+        steps = [d for d in ordered if d not in people]
+        return people, steps
+
     def _response(self) -> Iterator[Block]:
-        rows = [
+        yield self._ink.heading(both("section.response"))
+        yield from self._due(self._deadlines()[0], "settled")
+
+    def _steps(self) -> Iterator[Block]:
+        yield self._ink.heading(both("section.steps"))
+        yield from self._due(self._deadlines()[1], "needed")
+
+    def _due(self, rows: Sequence[Row], words: str) -> Iterator[Block]:
+        lines = [
             [
                 word("step", d["step"]),
                 self._clock(d["due_ms"]),
                 self._optional(d["settled_ms"]),
-                word("settled", d["state"]),
+                word(words, d["state"]),
             ]
-            for d in self._case.deadlines
+            for d in rows
         ]
-        yield self._ink.heading(both("section.response"))
         header = [label(f"column.{n}") for n in ("step", "due", "settled", "result")]
-        yield from self._table(header, rows, (2, 2, 2, 1))
-
-    def _curves(self) -> Iterator[Block]:
-        yield self._ink.heading(both("section.curves"))
-        found = self._newest_frames()
-        if found is None:
-            yield self._ink.text(both("line.no_frames"))
-            return
-        attachment, by_station = found
-        if not attachment.detail.get("complete", True):
-            yield self._ink.text(both("line.incomplete"))
-        for station, readings in by_station.items():
-            yield from self._station_curves(station, readings, attachment)
-
-    def _station_curves(
-        self, station: str, readings: Readings, attachment: Attachment
-    ) -> Iterator[Block]:
-        opened_ms = int(attachment.detail["opened_ms"])
-        marked = self._marks(station)
-        letters = [(at, letter) for (at, _), letter in zip(marked, _LETTERS, strict=False)]
-        window = Window(opened_ms - AROUND_MS, opened_ms + AROUND_MS, letters)
-        said = ", ".join(
-            f"{letter} {both(f'mark.{name}')}"
-            for (_, name), letter in zip(marked, _LETTERS, strict=False)
-        )
-        concerned = {r["socket"] for r in self._case.findings if r["station_id"] == station}
-        limit = self._limit(station)
-        drawings = plots(readings, window, concerned, limit)
-        yield self._ink.text(f"{station} {_name(self._case.place.stations[station])}")
-        for name, plot in drawings.items():
-            shown = "–" if limit is None else f"{limit:g} °C"
-            yield draw(plot, self._face, lambda at_ms: self._clock(at_ms)[11:16])
-            yield self._ink.small(both(f"line.curve_{name}", limit=shown, marks=said))
-
-    def _newest_frames(self) -> tuple[Attachment, Mapping[str, Readings]] | None:
-        """The frames of the whole window, else the first ones; None when there are none to read."""
-        kept = [a for a in self._case.attachments if a.kind is Kind.FRAMES]
-        whole = [a for a in kept if a.name.startswith(f"{Part.FRAMES.value}-")]
-        for attachment in (*reversed(whole), *reversed(kept)):
-            if attachment.name in self._frozen.damaged:
-                continue
-            path = self._frozen.files.path(self._case.number, attachment.name)
-            by_station = {s: read(path, s) for s in self._case.stations}
-            if any(by_station.values()):
-                return attachment, {s: r for s, r in by_station.items() if r}
-        return None
-
-    def _marks(self, station: str) -> list[tuple[int, str]]:
-        row = self._case.incident
-        marks = [(row["first_ms"], "opened")]
-        cuts = [c for c in self._case.commands if c["station_id"] == station]
-        cuts = [c for c in cuts if c["action"].startswith("cut")]
-        if cuts:
-            marks.append((cuts[0]["issued_ms"], "ordered"))
-        marks += [(c["proven_ms"], "proven") for c in cuts if c["proven_ms"] is not None][:1]
-        marks += [(row[f"{n}_ms"], n) for n in ("acknowledged", "on_site") if row[f"{n}_ms"]]
-        return sorted(marks)
-
-    def _limit(self, station: str) -> float | None:
-        """The temperature limit that the finding names."""
-        for row in self._case.findings:
-            limit = row["evidence"].get("limit_c")
-            if row["station_id"] == station and limit is not None:
-                return float(limit)
-        return None
+        yield from self._table(header, lines, (3, 2, 2, 1.5))
 
     def _timeline(self) -> Iterator[Block]:
         lines = moments.moments(self._case)
@@ -270,9 +202,9 @@ class _Report:
         missing = [s for s in self._case.tasks if s.state != "done"]
         if missing:
             yield self._ink.heading(both("section.missing"))
-            lines = [[_wanted(s.what), s.state, s.error or ""] for s in missing]
+            lines = [[_wanted(s.what), word("freezing", s.state), s.error or ""] for s in missing]
             header = [label(f"column.{n}") for n in ("what", "result", "reason")]
-            yield from self._table(header, lines, (4, 1, 6))
+            yield from self._table(header, lines, (4, 2, 5))
 
     def _audit(self) -> Iterator[Block]:
         links = self._case.audit.links
@@ -304,10 +236,6 @@ class _Report:
 
     def _person(self, name: Any) -> str:
         return self._case.people.get(name, str(name))
-
-
-def _name(name: Name) -> str:
-    return name.zh if name.zh == name.en else f"{name.zh} {name.en}"
 
 
 def _taken_ms(attachment: Attachment) -> int:

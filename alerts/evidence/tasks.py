@@ -113,6 +113,13 @@ async def plan(
     )
 
 
+async def any_due(connection: AsyncConnection, now_ms: int) -> bool:
+    """Whether a claim could get something: asked first, so that writers are left alone."""
+    c = evidence_task.c
+    query = select(c.id).where(c.state == "due", c.due_ms <= now_ms).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
 async def claim(connection: AsyncConnection, now_ms: int, limit: int) -> Sequence[Task]:
     """Take up to ``limit`` due tasks, the longest due first; nobody else has them now."""
     c = evidence_task.c

@@ -6,9 +6,6 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from alerts import audit
 from alerts.audit import Anchor, Entry, Verdict
@@ -73,12 +70,10 @@ def list_(
     if not found:
         typer.echo("no entries")
         return
-    table = Table("no.", "time (UTC)", "who", "did", "to", "detail", box=None)
-    for entry in found:
+    for entry in found:  # a line each, however long: a cell cut short is no record
         detail = json.dumps(entry.detail, ensure_ascii=False)
-        cells = (str(entry.seq), shown(entry.at_ms), entry.actor, entry.action, entry.subject)
-        table.add_row(*(Text(cell) for cell in (*cells, detail)))  # Text: a note is no markup
-    Console(highlight=False).print(table)
+        who = f"{entry.actor:<20} {entry.action:<24} {entry.subject:<20}"
+        typer.echo(f"{entry.seq:>6}  {shown(entry.at_ms)}  {who} {detail}")
 
 
 def _anchor(text: str | None) -> Anchor | None:

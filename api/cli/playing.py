@@ -140,12 +140,14 @@ async def play_virtual(play: Play, directory: Path) -> dict[str, Any]:
                 story.look(backend)
             if second % DRAIN_S == 0:
                 await backend.drain.pump()
+                await _freeze(backend)
                 await _try_release(backend, story, "http://virtual", app)
             if second % SNAPSHOT_S == 0:
                 await backend.snapshot(flush=True)
         await backend.committer.flush()
         await _try_release(backend, story, "http://virtual", app)
         await _settle(backend, story)
+        await _freeze(backend)
         _restarts(fleet, story)
         await story.read_people(backend)
         return story.as_json(backend, play.scenario, play.seed, float(play.virtual_s or 0))
@@ -358,6 +360,12 @@ def _restarts(fleet: Fleet, story: Story) -> None:
             story.attempts.append(
                 Attempt("restart", "user", event.station, event.socket, True, event.detail)  # noqa: FBT003 - a plain record
             )
+
+
+async def _freeze(backend: Backend) -> None:
+    """What is due of the evidence, to its end: the story's clock stands meanwhile."""
+    await backend.freeze()
+    await backend.evidence.freezer.settle()
 
 
 async def _settle(backend: Backend, story: Story) -> None:

@@ -254,7 +254,7 @@ async def add_story(database: Database, number: str = "F0012") -> int:
         await connection.execute(person.insert().values(officer))
         for step, due, after, state in (
             ("acknowledge", 60, 41, "met"),
-            ("arrive", 300, 240, "met"),
+            ("on_site", 300, 240, "met"),
             ("report", 1800, 1200, "met"),
         ):
             values = {"incident_id": incident_id, "round": 1, "step": step, "state": state}

@@ -172,7 +172,7 @@ async def test_the_incident_stands_with_what_was_measured_and_by_which_rules(sce
         ("raised", 412.5),
         ("cleared", None),
     ]
-    assert [d["step"] for d in said["deadlines"]] == ["acknowledge", "arrive", "report"]
+    assert [d["step"] for d in said["deadlines"]] == ["acknowledge", "on_site", "report"]
     [rules] = said["rules"]
     frozen = _json(packed, rules["file"])
     assert frozen == Around().rules([STATION])
