@@ -94,6 +94,12 @@ class Metrics:
             buckets=_TOLD_S,
             registry=registry,
         )
+        self._part_failures = Gauge(
+            "chargeward_part_failures",
+            "What broke inside a part since the start and was done otherwise or again",
+            ["part"],
+            registry=registry,
+        )
         self._missed = Counter(
             "chargeward_deadlines_missed",
             "Deadlines of incidents that passed, by which one",
@@ -202,6 +208,10 @@ class Metrics:
     def cut_reaction(self, seconds: float) -> None:
         """From the arrival of the frame to the published cut."""
         self._reaction.observe(seconds)
+
+    def part_failures(self, part: str, failures: int) -> None:
+        """How often ``part`` (a member of a fixed set) broke since the start."""
+        self._part_failures.labels(part).set(failures)
 
     def deadline_missed(self, deadline: str) -> None:
         """People did not acknowledge, arrive or report in time."""

@@ -172,6 +172,13 @@ class Backend:
         self.metrics.quarantined(self.quarantine.refused)
         self.health.unrecordable(self.committer.unrecordable + self.records.unhandled)
         self.health.clock(self.clock.jump_ms())
+        for part, failures in (
+            ("desk", self.people.desk.dispatcher.failures),
+            ("direct_line", self.watching.faultline.failures),
+            ("evidence", self.evidence.freezer.counts.errors),
+            ("intake", self.records.unhandled),
+        ):
+            self.metrics.part_failures(part, failures)
 
     async def mark(self) -> None:
         """Leave the clock's trace for the next start."""

@@ -127,3 +127,19 @@ async def test_a_fault_of_the_intake_costs_no_record(tmp_path: Path) -> None:
     await database.close()
     assert sorted(f.finding.key.station for f in stored.items) == ["cmrj-01", "cmrj-02"]
     assert (records.unhandled, heard) == (1, ["cmrj-02"])
+
+
+async def test_what_breaks_inside_a_part_is_a_metric(stage: Stage) -> None:
+    """A text or a file that could not be made is done otherwise, and is not in the log alone."""
+    stage.backend.people.desk.dispatcher.failures = 2
+    stage.backend.evidence.freezer.counts.errors = 1
+    await stage.backend.watch()
+    now_ms = round(stage.clock.monotonic_s() * 1000)
+    text = stage.backend.metrics.render(stage.backend.health.verdict(now_ms)).decode()
+    seen = {line for line in text.splitlines() if line.startswith("chargeward_part_failures{")}
+    assert seen == {
+        'chargeward_part_failures{part="desk"} 2.0',
+        'chargeward_part_failures{part="direct_line"} 0.0',
+        'chargeward_part_failures{part="evidence"} 1.0',
+        'chargeward_part_failures{part="intake"} 0.0',
+    }
