@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Locator, Page
 
 from alerts.incidents.model import Act, Cause, State
 from tests.api.fake_backend import FakeBackend
@@ -33,6 +33,12 @@ async def lowest(page: Page) -> float:
     return min(box["height"] for box in boxes if box is not None)
 
 
+async def press(page: Page, what: Locator) -> None:
+    """Press it, and wait until the page it leads to is there: whoever goes on sees that one."""
+    async with page.expect_navigation(wait_until="load"):
+        await what.click()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_every_page_fits_and_can_be_pressed(
@@ -47,7 +53,7 @@ async def test_every_page_fits_and_can_be_pressed(
         for path in ("", "/zone", "/report"):
             if path == "":
                 assert await fits(page)
-                await page.locator("button").click()
+                await press(page, page.locator("button"))
             await page.goto(f"{url}/incident/{NUMBER}{path}")
             assert await fits(page), path
             assert await lowest(page) >= THUMB_PX, path
@@ -60,27 +66,27 @@ async def test_the_whole_flow(backend: FakeBackend, tmp_path: Path) -> None:
     async with phone(backend) as (page, url):
         await page.goto(f"{url}/a/{TOKEN}")
         assert await page.title() == f"安充 {NUMBER}"
-        await page.get_by_role("button", name="收到").click()
+        await press(page, page.get_by_role("button", name="收到"))
         assert page.url == f"{url}/incident/{NUMBER}?done=acknowledged"
         assert await page.get_by_role("status").inner_text() == "已确认。大家已知道您正在处理。"
 
-        await page.get_by_role("button", name="我已到场").click()
+        await press(page, page.get_by_role("button", name="我已到场"))
         assert page.url.endswith("?done=arrived")
-        await page.get_by_role("button", name="本站全部断电").click()
+        await press(page, page.get_by_role("button", name="本站全部断电"))
         assert page.url.endswith("?done=cut_station")
-        await page.get_by_role("link", name="整个区域断电").click()
+        await press(page, page.get_by_role("link", name="整个区域断电"))
         assert await page.locator("li").count() == 6
-        await page.get_by_role("button", name="确认：6 个站全部断电").click()
+        await press(page, page.get_by_role("button", name="确认：6 个站全部断电"))
         assert page.url.endswith("?done=cut_zone")
 
-        await page.get_by_role("link", name="填写上报").click()
+        await press(page, page.get_by_role("link", name="填写上报"))
         await page.get_by_label("过热").check()
         await page.get_by_label("说明").fill("插座发烫，已移走车辆")
-        await page.get_by_role("button", name="提交上报").click()
+        await press(page, page.get_by_role("button", name="提交上报"))
         assert page.url.endswith("?done=reported")
-        await page.get_by_role("link", name="拍照上传").click()
+        await press(page, page.get_by_role("link", name="拍照上传"))
         await page.locator("input[type=file]").set_input_files(picture)
-        await page.get_by_role("button", name="上传照片").click()
+        await press(page, page.get_by_role("button", name="上传照片"))
         assert page.url.endswith("?done=photo")
         call = page.get_by_role("link", name="拨打 119")
         assert await call.get_attribute("href") == "tel:119"
@@ -101,8 +107,8 @@ async def test_the_back_button_is_harmless(backend: FakeBackend) -> None:
     """Back to the link's page leads on instead of failing; back over a form sends nothing."""
     async with phone(backend) as (page, url):
         await page.goto(f"{url}/a/{TOKEN}")
-        await page.get_by_role("button", name="收到").click()
-        await page.get_by_role("button", name="我已到场").click()
+        await press(page, page.get_by_role("button", name="收到"))
+        await press(page, page.get_by_role("button", name="我已到场"))
         await page.go_back()
         await page.go_back()
         assert page.url == f"{url}/incident/{NUMBER}"
@@ -117,10 +123,10 @@ async def test_a_photo_that_is_too_large(backend: FakeBackend, tmp_path: Path) -
     picture.write_bytes(PHOTO + bytes(10 * 1024 * 1024))
     async with phone(backend) as (page, url):
         await page.goto(f"{url}/a/{TOKEN}")
-        await page.get_by_role("button", name="收到").click()
+        await press(page, page.get_by_role("button", name="收到"))
         await page.goto(f"{url}/incident/{NUMBER}/report")
         await page.locator("input[type=file]").set_input_files(picture)
-        await page.get_by_role("button", name="上传照片").click()
+        await press(page, page.get_by_role("button", name="上传照片"))
         assert "超过 10 MB" in await page.get_by_role("status").inner_text()
 
 
@@ -132,7 +138,7 @@ async def test_nothing_but_the_page_is_loaded(backend: FakeBackend) -> None:
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: refused.append(message.text))
         await page.goto(f"{url}/a/{TOKEN}")
-        await page.get_by_role("button", name="收到").click()
+        await press(page, page.get_by_role("button", name="收到"))
     incident = f"{url}/incident/{NUMBER}?done=acknowledged"
     assert asked == [f"{url}/a/{TOKEN}", f"{url}/a/{TOKEN}", incident]
     assert refused == []
@@ -142,7 +148,7 @@ async def test_an_incident_that_was_closed_meanwhile(backend: FakeBackend) -> No
     """Pressing a button of the old page ends on a clear page."""
     async with phone(backend) as (page, url):
         await page.goto(f"{url}/a/{TOKEN}")
-        await page.get_by_role("button", name="收到").click()
+        await press(page, page.get_by_role("button", name="收到"))
         backend.cases.change(state=State.CLOSED)
-        await page.get_by_role("button", name="我已到场").click()
+        await press(page, page.get_by_role("button", name="我已到场"))
         assert await page.get_by_role("status").inner_text() == f"{NUMBER} 已关闭"
